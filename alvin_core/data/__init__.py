@@ -1,0 +1,1 @@
+"""A data set: reading it, checking it, splitting it, making one."""

@@ -1,0 +1,151 @@
+"""A data set in memory: texts packed into bytes, labels as class indices, splits by name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alvin_core.errors import DataError
+from alvin_core.types import IdArray, IntArray, check_lengths
+
+__all__ = ["Dataset", "Texts"]
+
+UNLABELED = -1
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A column of texts as one block of UTF-8 bytes: a million short texts take little more than their file.
+
+    Attributes
+    ----------
+    blob : uint8 array of shape (n_bytes,)
+    offsets : int64 array of shape (n_texts + 1,)
+        Text ``i`` is ``blob[offsets[i]:offsets[i + 1]]``.
+    """
+
+    blob: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+
+    @classmethod
+    def pack(cls, texts: Iterable[str]) -> Texts:
+        """Pack strings; the iterable is read once, so it may be a stream."""
+        packed = bytearray()
+        offsets = [0]
+        for text in texts:
+            packed += text.encode("utf-8")
+            offsets.append(len(packed))
+        return cls(np.frombuffer(bytes(packed), dtype=np.uint8), np.asarray(offsets, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> str:
+        if row < 0 or row >= len(self):
+            raise IndexError(f"text {row} of {len(self)}")
+        return self.blob[self.offsets[row] : self.offsets[row + 1]].tobytes().decode("utf-8")
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[row] for row in range(len(self)))
+
+    def take(self, rows: Iterable[int] | IntArray) -> list[str]:
+        """Return the texts at ``rows``, in their order."""
+        return [self[int(row)] for row in rows]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the texts and their borders."""
+        sha = hashlib.sha256(np.ascontiguousarray(self.offsets).tobytes())
+        sha.update(np.ascontiguousarray(self.blob).data)
+        return sha.hexdigest()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Examples with what is known of them. All arrays run side by side, one entry an example.
+
+    Attributes
+    ----------
+    ids : str array of shape (n,)
+    texts : Texts
+        The text, or the first text of a pair.
+    second_texts : Texts or None
+        The second text of each pair; None where examples are single texts.
+    labels : int array of shape (n,)
+        Rows of ``classes``; -1 where no label is known.
+    classes : tuple of str
+        Class names, sorted.
+    splits : str array of shape (n,)
+        ``pool``, ``test`` or ``ood:<name>``.
+    attributes : str array of shape (n,) or None
+        The known attribute (the shortcut's value) of each example; ``""`` where unknown.
+    warnings : tuple of str
+        What reading changed or noticed, for the user.
+    """
+
+    ids: IdArray
+    texts: Texts
+    labels: IntArray
+    classes: tuple[str, ...]
+    splits: NDArray[np.str_]
+    second_texts: Texts | None = None
+    attributes: NDArray[np.str_] | None = None
+    warnings: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        check_lengths("Dataset", ids=self.ids, texts=self.texts.offsets[1:], labels=self.labels, splits=self.splits)
+        if self.second_texts is not None:
+            check_lengths("Dataset", ids=self.ids, second_texts=self.second_texts.offsets[1:])
+        if self.attributes is not None:
+            check_lengths("Dataset", ids=self.ids, attributes=self.attributes)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def is_pairs(self) -> bool:
+        return self.second_texts is not None
+
+    @property
+    def evaluation_splits(self) -> tuple[str, ...]:
+        """Names of the splits to evaluate on: ``test`` first, then each ``ood:<name>`` in sorted order."""
+        names = set(np.unique(self.splits).tolist()) - {"pool"}
+        return tuple(sorted(names, key=lambda name: (name != "test", name)))
+
+    def rows_of(self, split: str) -> NDArray[np.int64]:
+        """Rows of a split, ascending.
+
+        Raises
+        ------
+        DataError
+            When the data set has no such split.
+        """
+        rows = np.flatnonzero(self.splits == split)
+        if not len(rows):
+            known = ", ".join(sorted(np.unique(self.splits).tolist()))
+            raise DataError(f"no split {split!r}; the data set has: {known}")
+        return rows
+
+    def text_of(self, row: int) -> str | tuple[str, str]:
+        """Return one example's text, or its pair of texts."""
+        return self.texts[row] if self.second_texts is None else (self.texts[row], self.second_texts[row])
+
+    def digest(self) -> str:
+        """Return the SHA-256 of everything a run depends on."""
+        sha = hashlib.sha256()
+        columns: Sequence[NDArray[np.str_] | None] = (
+            np.asarray(self.ids, dtype=np.str_),
+            np.asarray(self.classes, dtype=np.str_),
+            self.splits,
+            self.attributes,
+        )
+        for column in columns:
+            # Packed as texts, so that the width numpy chose for its strings does not change the hash.
+            sha.update(b"-" if column is None else Texts.pack(column.tolist()).digest().encode())
+        for texts in (self.texts, self.second_texts):
+            sha.update(b"-" if texts is None else texts.digest().encode())
+        sha.update(np.asarray(self.labels, dtype=np.int64).tobytes())
+        return sha.hexdigest()
