@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from alvin_core import device as device_module
+from alvin_core.device import DevicePlan, apply_threads, halving_batches, is_out_of_memory, plan_device
+from alvin_core.errors import DeviceError
+from alvin_core.progress import ProgressEvent
+from alvin_core.settings import RuntimeSettings
+
+
+@pytest.fixture
+def no_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(device_module, "_cpu_flags", set)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    card = SimpleNamespace(capability=(9, 0))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: card.capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"Card {device.index or 0}")
+    return card
+
+
+@pytest.mark.usefixtures("no_accelerator")
+def test_auto_is_the_cpu_where_there_is_nothing_else() -> None:
+    plan = plan_device(RuntimeSettings(threads=3))
+    assert plan == DevicePlan("cpu", 3, "float32", "CPU, 3 threads")
+    assert plan.kind == "cpu"
+
+
+@pytest.mark.usefixtures("no_accelerator")
+def test_one_thread_is_not_called_threads() -> None:
+    assert plan_device(RuntimeSettings(threads=1)).name == "CPU, 1 thread"
+
+
+@pytest.mark.usefixtures("no_accelerator")
+def test_threads_follow_the_environment_unless_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "_GIVEN_THREADS", "5")
+    assert plan_device(RuntimeSettings()).threads == 5
+    assert plan_device(RuntimeSettings(threads=2)).threads == 2
+    monkeypatch.setattr(device_module, "_GIVEN_THREADS", "many")
+    assert plan_device(RuntimeSettings()).threads >= 1
+
+
+def test_threads_once_applied_are_not_taken_for_the_users_wish() -> None:
+    code = (
+        "import os; from alvin_core.device import *; from alvin_core.settings import RuntimeSettings as Runtime; "
+        "apply_threads(999); print(plan_device(Runtime(device='cpu')).threads)"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "3"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "3", done.stderr
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_auto_prefers_cuda() -> None:
+    plan = plan_device(RuntimeSettings(threads=1))
+    assert (plan.device, plan.name, plan.inference_dtype) == ("cuda", "Card 0", "bfloat16")
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_card_is_chosen_by_number() -> None:
+    plan = plan_device(RuntimeSettings(device="cuda:1", threads=1))
+    assert (plan.device, plan.name, plan.kind) == ("cuda:1", "Card 1", "cuda")
+
+
+def test_an_old_card_works_in_float32(two_gpus: SimpleNamespace) -> None:
+    two_gpus.capability = (7, 5)
+    assert plan_device(RuntimeSettings(threads=1)).inference_dtype == "float32"
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_card_that_is_not_there_is_refused_with_the_last_that_is() -> None:
+    with pytest.raises(DeviceError, match=r"'cuda:7' is not there: torch finds 2; the last is cuda:1"):
+        plan_device(RuntimeSettings(device="cuda:7"))
+
+
+@pytest.mark.usefixtures("no_accelerator")
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("cuda", "'cuda' is not there: torch finds no CUDA device; use 'auto' or 'cpu'"),
+        ("mps", "'mps' is not there: it needs an Apple GPU"),
+        ("tpu", "'tpu' is unknown; choose auto, cpu, cuda"),
+        ("cuda:x", "'cuda:x' is unknown"),
+        ("meta", "'meta' is unknown"),
+        ("", "'' is unknown"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused_with_a_remedy(device: str, message: str) -> None:
+    with pytest.raises(DeviceError, match=message):
+        plan_device(RuntimeSettings(device=device))
+
+
+@pytest.mark.usefixtures("no_accelerator")
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [({"avx2"}, "float32"), ({"avx512f", "avx512_bf16"}, "bfloat16"), ({"amx_bf16"}, "bfloat16")],
+)
+def test_a_cpu_works_in_bfloat16_only_where_it_has_the_instructions(
+    monkeypatch: pytest.MonkeyPatch, flags: set[str], expected: str
+) -> None:
+    monkeypatch.setattr(device_module, "_cpu_flags", lambda: flags)
+    assert plan_device(RuntimeSettings(threads=1)).inference_dtype == expected
+
+
+def test_a_number_format_that_was_asked_for_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "_cpu_flags", lambda: {"amx_bf16"})
+    assert plan_device(RuntimeSettings(device="cpu", inference_dtype="float32")).inference_dtype == "float32"
+
+
+def test_mps_never_works_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(device_module, "_cpu_flags", lambda: {"amx_bf16"})
+    assert plan_device(RuntimeSettings(device="mps", threads=1)).inference_dtype == "float32"
+    with pytest.raises(DeviceError, match="does not work on mps; set it to 'float32' or 'auto'"):
+        plan_device(RuntimeSettings(device="mps", inference_dtype="bfloat16"))
+
+
+def test_one_number_of_threads_reaches_every_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, int] = {}
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
+        monkeypatch.setenv(name, "9")  # put back after the test
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: told.update(torch=n))
+    monkeypatch.setitem(sys.modules, "faiss", SimpleNamespace(omp_set_num_threads=lambda n: told.update(faiss=n)))
+    numba = SimpleNamespace(set_num_threads=lambda n: told.update(numba=n), config=SimpleNamespace(NUMBA_NUM_THREADS=2))
+    monkeypatch.setitem(sys.modules, "numba", numba)
+    apply_threads(3)
+    assert told == {"torch": 3, "faiss": 3, "numba": 2}  # numba takes no more than it was started with
+    assert os.environ["OMP_NUM_THREADS"] == os.environ["RAYON_NUM_THREADS"] == "3"
+
+
+def test_no_threads_at_all_is_refused() -> None:
+    with pytest.raises(DeviceError, match="0 threads asked for; at least 1 is needed"):
+        apply_threads(0)
+
+
+def test_importing_the_module_does_not_import_torch() -> None:
+    code = "import sys, alvin_core.device; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 5 GB)"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
+        (MemoryError(), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("out of memory, says a text"), False),
+    ],
+)
+def test_running_out_of_memory_is_told_from_other_errors(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
+
+
+def _batches(*sizes: int) -> list[np.ndarray]:
+    return np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_all_that_follow_too() -> None:
+    events: list[ProgressEvent] = []
+    tried: list[int] = []
+
+    def work(rows: np.ndarray) -> list[int]:
+        tried.append(len(rows))
+        if len(rows) > 4:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return rows.tolist()
+
+    done = list(halving_batches(_batches(3, 8, 8), work, stage="encode", progress=events.append))
+    assert tried == [3, 8, 4, 4, 4, 4]
+    assert [row for _, result in done for row in result] == list(range(19))
+    assert [rows.tolist() for rows, _ in done] == [result for _, result in done]
+    assert [event.note for event in events] == ["out of memory with 8 examples at once; going on with 4"]
+
+
+def test_a_batch_is_halved_as_often_as_it_takes() -> None:
+    def work(rows: np.ndarray) -> int:
+        if len(rows) > 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return int(rows[0])
+
+    assert [result for _, result in halving_batches(_batches(5), work, stage="encode")] == [0, 1, 2, 3, 4]
+
+
+def test_one_example_that_does_not_fit_is_an_error_with_a_remedy() -> None:
+    def work(rows: np.ndarray) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(DeviceError, match=r"encode: .* even for one example; lower encoder.max_length"):
+        list(halving_batches(_batches(4), work, stage="encode"))
+
+
+def test_other_errors_pass_through_halving() -> None:
+    def work(rows: np.ndarray) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        list(halving_batches(_batches(4), work, stage="encode"))
