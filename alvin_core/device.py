@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from alvin_core.errors import DeviceError
 from alvin_core.progress import Progress, ProgressEvent, silent
 from alvin_core.settings import RuntimeSettings
@@ -138,7 +140,7 @@ def _device_name(device: str, threads: int) -> str:
 
 
 def apply_threads(threads: int) -> None:
-    """Give torch, faiss, numba and OpenMP one number of threads.
+    """Give torch, faiss, numba, numpy's BLAS and OpenMP one number of threads.
 
     Two libraries that each take all cores slow each other far beyond half. Libraries that are imported already
     are told; those that come later read the number from the environment.
@@ -152,6 +154,8 @@ def apply_threads(threads: int) -> None:
         raise DeviceError(f"{threads} threads asked for; at least 1 is needed")
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(threads)
+    # numpy's BLAS is loaded long before anyone can ask for threads, and reads the environment only then.
+    threadpool_limits(threads, user_api="blas")
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
     if "faiss" in sys.modules:

@@ -137,9 +137,19 @@ def test_one_number_of_threads_reaches_every_library(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "faiss", SimpleNamespace(omp_set_num_threads=lambda n: told.update(faiss=n)))
     numba = SimpleNamespace(set_num_threads=lambda n: told.update(numba=n), config=SimpleNamespace(NUMBA_NUM_THREADS=2))
     monkeypatch.setitem(sys.modules, "numba", numba)
+    monkeypatch.setattr(device_module, "threadpool_limits", lambda threads, user_api: told.update({user_api: threads}))
     apply_threads(3)
-    assert told == {"torch": 3, "faiss": 3, "numba": 2}  # numba takes no more than it was started with
+    assert told == {"blas": 3, "torch": 3, "faiss": 3, "numba": 2}  # numba takes no more than it was started with
     assert os.environ["OMP_NUM_THREADS"] == os.environ["RAYON_NUM_THREADS"] == "3"
+
+
+def test_numpy_s_own_matrix_product_keeps_to_the_number_as_well() -> None:
+    code = (
+        "import numpy, threadpoolctl; from alvin_core.device import apply_threads; apply_threads(1); "
+        "print({pool['num_threads'] for pool in threadpoolctl.threadpool_info() if pool['user_api'] == 'blas'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "{1}", done.stderr
 
 
 def test_no_threads_at_all_is_refused() -> None:
