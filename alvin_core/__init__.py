@@ -1,0 +1,204 @@
+"""ALVIN Studio's engine: active-learning rounds on real text, with the reason for every pick.
+
+Names are imported when they are first used, so that ``import alvin_core`` costs next to nothing.
+
+>>> import alvin_core as alvin
+>>> run = alvin.create_run("alvin-store", alvin.load_dataset("reviews.csv"), alvin.RunSettings(budget=50))
+>>> for record in run.run_rounds(3):
+...     print(record.metrics["test"]["accuracy"])
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alvin_core.anchors import make_anchors
+    from alvin_core.data.checking import check_dataset
+    from alvin_core.data.columns import Columns
+    from alvin_core.data.dataset import Dataset, Texts
+    from alvin_core.data.planted import make_planted
+    from alvin_core.data.problems import Problem, Report
+    from alvin_core.data.reading import load_dataset
+    from alvin_core.data.samples import sample_names, sample_path
+    from alvin_core.device import DevicePlan, plan_device
+    from alvin_core.errors import (
+        AlvinError,
+        AnnotationNeeded,
+        Cancelled,
+        DataError,
+        DeviceError,
+        EncoderError,
+        LabelError,
+        PoolError,
+        RunBusyError,
+        RunNotFoundError,
+        SettingsError,
+        StoreError,
+        StoreVersionError,
+    )
+    from alvin_core.groups import infer_groups
+    from alvin_core.neighbors import nearest_in_pool
+    from alvin_core.progress import Progress, ProgressEvent
+    from alvin_core.run import (
+        ReplayRound,
+        RoundRecord,
+        Run,
+        RunInfo,
+        SubmitReport,
+        create_run,
+        delete_run,
+        list_runs,
+        open_run,
+    )
+    from alvin_core.settings import (
+        AlvinSettings,
+        EncoderSettings,
+        GroupSettings,
+        RunSettings,
+        RuntimeSettings,
+        TrainingSettings,
+    )
+    from alvin_core.strategies import rank_candidates, strategy_names
+    from alvin_core.types import (
+        Anchors,
+        Candidates,
+        Groups,
+        Neighbors,
+        Provenance,
+        Selection,
+        TrainingDynamics,
+    )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "alvin_core.anchors": ("make_anchors",),
+    "alvin_core.data.checking": ("check_dataset",),
+    "alvin_core.data.columns": ("Columns",),
+    "alvin_core.data.dataset": ("Dataset", "Texts"),
+    "alvin_core.data.planted": ("make_planted",),
+    "alvin_core.data.problems": ("Problem", "Report"),
+    "alvin_core.data.reading": ("load_dataset",),
+    "alvin_core.data.samples": ("sample_names", "sample_path"),
+    "alvin_core.device": ("DevicePlan", "plan_device"),
+    "alvin_core.errors": (
+        "AlvinError",
+        "AnnotationNeeded",
+        "Cancelled",
+        "DataError",
+        "DeviceError",
+        "EncoderError",
+        "LabelError",
+        "PoolError",
+        "RunBusyError",
+        "RunNotFoundError",
+        "SettingsError",
+        "StoreError",
+        "StoreVersionError",
+    ),
+    "alvin_core.groups": ("infer_groups",),
+    "alvin_core.neighbors": ("nearest_in_pool",),
+    "alvin_core.progress": ("Progress", "ProgressEvent"),
+    "alvin_core.run": (
+        "ReplayRound",
+        "RoundRecord",
+        "Run",
+        "RunInfo",
+        "SubmitReport",
+        "create_run",
+        "delete_run",
+        "list_runs",
+        "open_run",
+    ),
+    "alvin_core.settings": (
+        "AlvinSettings",
+        "EncoderSettings",
+        "GroupSettings",
+        "RunSettings",
+        "RuntimeSettings",
+        "TrainingSettings",
+    ),
+    "alvin_core.strategies": ("rank_candidates", "strategy_names"),
+    "alvin_core.types": (
+        "Anchors",
+        "Candidates",
+        "Groups",
+        "Neighbors",
+        "Provenance",
+        "Selection",
+        "TrainingDynamics",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AlvinError",
+    "AlvinSettings",
+    "Anchors",
+    "AnnotationNeeded",
+    "Cancelled",
+    "Candidates",
+    "Columns",
+    "DataError",
+    "Dataset",
+    "DeviceError",
+    "DevicePlan",
+    "EncoderError",
+    "EncoderSettings",
+    "GroupSettings",
+    "Groups",
+    "LabelError",
+    "Neighbors",
+    "PoolError",
+    "Problem",
+    "Progress",
+    "ProgressEvent",
+    "Provenance",
+    "ReplayRound",
+    "Report",
+    "RoundRecord",
+    "Run",
+    "RunBusyError",
+    "RunInfo",
+    "RunNotFoundError",
+    "RunSettings",
+    "RuntimeSettings",
+    "Selection",
+    "SettingsError",
+    "StoreError",
+    "StoreVersionError",
+    "SubmitReport",
+    "Texts",
+    "TrainingDynamics",
+    "TrainingSettings",
+    "__version__",
+    "check_dataset",
+    "create_run",
+    "delete_run",
+    "infer_groups",
+    "list_runs",
+    "load_dataset",
+    "make_anchors",
+    "make_planted",
+    "nearest_in_pool",
+    "open_run",
+    "plan_device",
+    "rank_candidates",
+    "sample_names",
+    "sample_path",
+    "strategy_names",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'alvin_core' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

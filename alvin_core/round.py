@@ -1,0 +1,267 @@
+"""One round in reading order: train, evaluate, infer groups, interpolate, retrieve, select."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+
+from alvin_core.data.dataset import Dataset
+from alvin_core.device import DevicePlan
+from alvin_core.groups import infer_groups
+from alvin_core.metrics import evaluate
+from alvin_core.progress import Progress, ProgressEvent, silent
+from alvin_core.settings import RunSettings
+from alvin_core.strategies import LabeledSet, Pool, all_strategies, get_strategy
+from alvin_core.summary import summarize
+from alvin_core.types import Float32Array, Groups, IntArray, Selection, TrainingDynamics, check_lengths
+
+if TYPE_CHECKING:
+    from alvin_core.encoding.features import Features
+    from alvin_core.encoding.transformer import Encoder
+
+__all__ = ["RoundInputs", "RoundResult", "run_round"]
+
+
+@dataclass(frozen=True)
+class RoundInputs:
+    """What a round starts from.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    encoder : Encoder
+    features : Features
+        What the trained layers read, for every example of the data set.
+    embeddings : float32 array of shape (n, dim) or None
+        The frozen encoder's vectors; needed where ``settings.space`` is ``"encoder"``.
+    labeled_rows : int array of shape (n_labeled,)
+        Rows in the data set of the annotated examples, in the order of annotation.
+    labeled_classes : int array of shape (n_labeled,)
+    round_no : int
+    """
+
+    dataset: Dataset
+    encoder: Encoder
+    features: Features
+    embeddings: Float32Array | None
+    labeled_rows: IntArray
+    labeled_classes: IntArray
+    round_no: int
+
+    def __post_init__(self) -> None:
+        check_lengths("RoundInputs", labeled_rows=self.labeled_rows, labeled_classes=self.labeled_classes)
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """Everything a round found out.
+
+    Attributes
+    ----------
+    round_no : int
+    labeled_rows, pool_rows : int arrays of shape (n_labeled,) and (n_pool,)
+        Rows in the data set: the labeled set in order of annotation, and what is still unlabeled, ascending.
+    dynamics : TrainingDynamics
+    groups : Groups
+    selection : Selection
+        The round's proposal; its ``rows`` are positions in ``pool_rows``.
+    alternatives : dict of str to Selection
+        What every other strategy would have taken here.
+    probs : float32 array of shape (n, n_classes)
+        Predictions for the whole data set.
+    vectors : float32 array of shape (n_vectors, dim)
+        Representations of labeled and pool examples, in the order of ``vector_rows``.
+    vector_rows : int array of shape (n_vectors,)
+        Rows in the data set, ascending.
+    metrics : dict
+        Split -> what `alvin_core.metrics.evaluate` returns.
+    summary : dict
+        ``groups``, ``anchors`` and ``selection``: figures for people, ready for JSON.
+    seconds : dict of str to float
+    warnings : tuple of str
+    """
+
+    round_no: int
+    labeled_rows: IntArray
+    pool_rows: IntArray
+    dynamics: TrainingDynamics
+    groups: Groups
+    selection: Selection
+    alternatives: dict[str, Selection]
+    probs: Float32Array
+    vectors: Float32Array
+    vector_rows: IntArray
+    metrics: dict[str, dict[str, Any]]
+    summary: dict[str, Any]
+    seconds: dict[str, float]
+    warnings: tuple[str, ...] = ()
+
+
+def run_round(
+    inputs: RoundInputs, settings: RunSettings, plan: DevicePlan, *, progress: Progress = silent
+) -> RoundResult:
+    """Run one active-learning round on a labeled set, up to its proposal.
+
+    Parameters
+    ----------
+    inputs : RoundInputs
+    settings : RunSettings
+    plan : DevicePlan
+        Where to compute.
+    progress : callable
+        Called with a `ProgressEvent` often; may raise `Cancelled`.
+
+    Returns
+    -------
+    RoundResult
+
+    Notes
+    -----
+    Korakakis et al. (2024), and ``docs/method.md`` term by term. Every random draw comes from a stream of its own,
+    derived from seed, round and purpose, so strategies share nothing but the model.
+    """
+    seconds: dict[str, float] = {}
+    dataset, labeled_rows = inputs.dataset, inputs.labeled_rows
+    pool_rows = np.setdiff1d(dataset.rows_of("pool"), labeled_rows)
+
+    with _timed(seconds, "train"):
+        model = _train(inputs, settings, plan, progress)
+    with _timed(seconds, "evaluate"):
+        probs, vectors, vector_rows = _predict(inputs, settings, model, pool_rows, progress)
+        metrics = _evaluate_splits(dataset, probs)
+    with _timed(seconds, "select"):
+        groups = _infer_groups(inputs, settings, model.dynamics)
+        labeled = LabeledSet(
+            ids=dataset.ids[labeled_rows],
+            classes=inputs.labeled_classes,
+            vectors=vectors[np.searchsorted(vector_rows, labeled_rows)],
+            groups=groups,
+        )
+        pool = Pool(
+            ids=dataset.ids[pool_rows],
+            probs=probs[pool_rows],
+            vectors=vectors[np.searchsorted(vector_rows, pool_rows)],
+            labeled=labeled,
+            device=plan.device,
+            progress=progress,
+        )
+        selection, alternatives = _select(pool, settings, inputs.round_no)
+    with _timed(seconds, "measure"):
+        summary = summarize(dataset, pool, pool_rows, selection, alternatives, settings)
+
+    return RoundResult(
+        round_no=inputs.round_no,
+        labeled_rows=labeled_rows,
+        pool_rows=pool_rows,
+        dynamics=model.dynamics,
+        groups=groups,
+        selection=selection,
+        alternatives=alternatives,
+        probs=probs,
+        vectors=vectors,
+        vector_rows=vector_rows,
+        metrics=metrics,
+        summary=summary,
+        seconds=seconds,
+        warnings=_group_warnings(groups, dataset.classes) + selection.warnings,
+    )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - start
+
+
+def _train(inputs: RoundInputs, settings: RunSettings, plan: DevicePlan, progress: Progress) -> Any:
+    from alvin_core.training.trainer import train
+
+    # The seed depends on the round and not on the strategy: two strategies on one labeled set get one model.
+    seed = int(np.random.SeedSequence([settings.seed, inputs.round_no, crc32(b"train")]).generate_state(1)[0])
+    return train(
+        inputs.encoder,
+        inputs.features,
+        inputs.labeled_rows,
+        inputs.labeled_classes,
+        len(inputs.dataset.classes),
+        inputs.dataset.ids[inputs.labeled_rows],
+        settings.training,
+        seed=seed,
+        plan=plan,
+        progress=progress,
+    )
+
+
+def _predict(
+    inputs: RoundInputs, settings: RunSettings, model: Any, pool_rows: IntArray, progress: Progress
+) -> tuple[Float32Array, Float32Array, IntArray]:
+    """Predict the whole data set, and represent its labeled and pool examples."""
+    dataset = inputs.dataset
+    in_space = np.zeros(len(dataset), dtype=bool)
+    in_space[inputs.labeled_rows] = in_space[pool_rows] = True
+    vector_rows, other_rows = np.flatnonzero(in_space), np.flatnonzero(~in_space)
+    from_model = settings.space == "model"
+    represented = model.predict(vector_rows, represent=from_model, progress=progress)
+    evaluated = model.predict(other_rows, represent=False, progress=progress)
+    probs = np.empty((len(dataset), len(dataset.classes)), dtype=np.float32)
+    probs[vector_rows], probs[other_rows] = represented.probs, evaluated.probs
+    if from_model:
+        return probs, represented.vectors, vector_rows
+    assert inputs.embeddings is not None
+    return probs, inputs.embeddings[vector_rows], vector_rows
+
+
+def _evaluate_splits(dataset: Dataset, probs: Float32Array) -> dict[str, dict[str, Any]]:
+    metrics = {}
+    for split in dataset.evaluation_splits:
+        rows = dataset.rows_of(split)
+        attributes = None if dataset.attributes is None else dataset.attributes[rows]
+        metrics[split] = evaluate(dataset.labels[rows], probs[rows], dataset.classes, attributes)
+    return metrics
+
+
+def _infer_groups(inputs: RoundInputs, settings: RunSettings, dynamics: TrainingDynamics) -> Groups:
+    attributes = inputs.dataset.attributes
+    return infer_groups(
+        dynamics.correct,
+        dynamics.gold_prob,
+        inputs.labeled_classes,
+        rule=settings.groups.rule,
+        quantile=settings.groups.quantile,
+        min_minority=settings.groups.min_minority,
+        min_majority=settings.groups.min_majority,
+        attributes=None if attributes is None else attributes[inputs.labeled_rows],
+    )
+
+
+def _select(pool: Pool, settings: RunSettings, round_no: int) -> tuple[Selection, dict[str, Selection]]:
+    """Let the run's strategy select, and every other one too, for comparison."""
+    budget = min(settings.budget, len(pool))
+    if not budget:
+        nothing = np.empty(0, dtype=np.int64)
+        empty = Selection(pool.ids, nothing, np.empty(0), nothing, warnings=("the pool is empty",))
+        return empty, {}
+    selections: dict[str, Selection] = {}
+    chosen = get_strategy(settings.strategy)
+    for entry in sorted(all_strategies(), key=lambda other: other is not chosen):
+        pool.progress(ProgressEvent("select", len(selections), len(all_strategies()), entry.name))
+        rng = np.random.default_rng([settings.seed, round_no, crc32(entry.name.encode())])
+        selections[entry.name] = entry.select(pool, budget, settings, rng)
+    return selections.pop(settings.strategy), selections
+
+
+def _group_warnings(groups: Groups, classes: tuple[str, ...]) -> tuple[str, ...]:
+    if groups.filled_share <= 0.5:
+        return ()
+    filled = ", ".join(classes[class_] for class_ in groups.filled_classes)
+    return (
+        f"{groups.filled_share:.0%} of the minority examples were filled up by low confidence, not found by the "
+        f"{groups.rule!r} rule (classes: {filled})",
+    )

@@ -1,0 +1,204 @@
+"""The table of strategies, and what each is handed.
+
+A strategy is a function ``(pool, budget, params, rng) -> Selection``. It is handed everything and remembers
+nothing; it never writes to its inputs.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from alvin_core.errors import PoolError, SettingsError
+from alvin_core.progress import Progress, silent
+from alvin_core.settings import RunSettings
+from alvin_core.types import Float32Array, FloatArray, Groups, IdArray, IntArray, Selection, check_lengths
+
+__all__ = [
+    "LabeledSet",
+    "Pool",
+    "Strategy",
+    "all_strategies",
+    "check_probs",
+    "get_strategy",
+    "strategy",
+    "strategy_names",
+]
+
+
+@dataclass(frozen=True)
+class LabeledSet:
+    """The annotated examples of a round.
+
+    Attributes
+    ----------
+    ids : array of shape (n_labeled,)
+    classes : int array of shape (n_labeled,)
+    vectors : float32 array of shape (n_labeled, dim)
+    groups : Groups
+        Which of them are minority examples.
+    """
+
+    ids: IdArray
+    classes: IntArray
+    vectors: Float32Array
+    groups: Groups
+
+    def __post_init__(self) -> None:
+        check_lengths(
+            "LabeledSet",
+            ids=self.ids,
+            classes=self.classes,
+            vectors=self.vectors,
+            is_minority=self.groups.is_minority,
+        )
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The unlabeled candidates of a round, with what the strategy said it needs.
+
+    Attributes
+    ----------
+    ids : array of shape (n_pool,)
+    probs : float array of shape (n_pool, n_classes) or None
+        The model's predicted probabilities.
+    vectors : float32 array of shape (n_pool, dim) or None
+        Representations.
+    labeled : LabeledSet or None
+    device : str
+        Where heavy array work may run.
+    progress : callable
+    """
+
+    ids: IdArray
+    probs: FloatArray | None = None
+    vectors: Float32Array | None = None
+    labeled: LabeledSet | None = None
+    device: str = "cpu"
+    progress: Progress = field(default=silent, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.probs is not None:
+            check_lengths("Pool", ids=self.ids, probs=self.probs)
+            check_probs(self.probs)
+        if self.vectors is not None:
+            check_lengths("Pool", ids=self.ids, vectors=self.vectors)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def check_probs(probs: FloatArray) -> None:
+    """Refuse what cannot be probabilities.
+
+    Raises
+    ------
+    PoolError
+        When an entry is NaN or outside [0, 1], or a row does not sum to 1 within 1e-3.
+    """
+    if probs.ndim != 2:
+        raise PoolError(f"predicted probabilities must be (n_pool, n_classes), found the shape {probs.shape}")
+    sound = ((probs >= 0) & (probs <= 1)).all(axis=1) & (np.abs(probs.sum(axis=1) - 1) <= 1e-3)
+    if not sound.all():
+        row = int(np.argmin(sound))
+        raise PoolError(
+            f"{int((~sound).sum())} of {len(probs)} predicted distributions are not probabilities "
+            f"(first: row {row}, {np.asarray(probs[row]).tolist()}); check the training for NaN"
+        )
+
+
+QueryFunction = Callable[[Pool, int, Any, np.random.Generator], Selection]
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One entry of the table.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+    needs : frozenset of str
+        What the round must compute: of ``probs``, ``vectors``, ``groups``.
+    cite : str
+        The source, shown to users.
+    settings : str or None
+        The table of `RunSettings` that holds its parameters.
+    """
+
+    name: str
+    function: QueryFunction
+    needs: frozenset[str]
+    cite: str
+    settings: str | None
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's documentation."""
+        return (self.function.__doc__ or "").strip().splitlines()[0]
+
+    def select(self, pool: Pool, budget: int, settings: RunSettings, rng: np.random.Generator) -> Selection:
+        """Choose ``budget`` examples of the pool.
+
+        Raises
+        ------
+        PoolError
+            When the pool has fewer, or lacks what the strategy needs.
+        """
+        if budget < 1 or budget > len(pool):
+            raise PoolError(f"asked for {budget} examples, {len(pool)} remain in the pool; lower the budget")
+        has = {
+            "probs": pool.probs is not None,
+            "vectors": pool.vectors is not None,
+            "groups": pool.labeled is not None,
+        }
+        missing = sorted(need for need in self.needs if not has[need])
+        if missing:
+            raise PoolError(f"the strategy {self.name!r} needs {', '.join(missing)}, which this pool does not have")
+        params = getattr(settings, self.settings) if self.settings else None
+        return self.function(pool, budget, params, rng)
+
+
+_TABLE: dict[str, Strategy] = {}
+
+
+def strategy(
+    name: str, *, needs: frozenset[str] | set[str], cite: str, settings: str | None = None
+) -> Callable[[QueryFunction], QueryFunction]:
+    """Put a function in the table of strategies."""
+
+    def register(function: QueryFunction) -> QueryFunction:
+        _TABLE[name] = Strategy(name, function, frozenset(needs), cite, settings)
+        return function
+
+    return register
+
+
+def all_strategies() -> tuple[Strategy, ...]:
+    """Return every strategy, in the order in which they were registered."""
+    return tuple(_TABLE.values())
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Return the name of every strategy."""
+    return tuple(_TABLE)
+
+
+def get_strategy(name: str) -> Strategy:
+    """Look a strategy up.
+
+    Raises
+    ------
+    SettingsError
+        With the nearest name, when there is none of this name.
+    """
+    if name not in _TABLE:
+        near = difflib.get_close_matches(name, _TABLE, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise SettingsError(f"no strategy is called {name!r}; {hint}there are: {', '.join(_TABLE)}")
+    return _TABLE[name]

@@ -1,0 +1,96 @@
+"""Figures of a round for people: its groups, its anchors, its selection beside what others would have taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from alvin_core.data.dataset import Dataset
+from alvin_core.metrics import distance_to_labeled, group_names, jaccard, share_of, uncertainty_of
+from alvin_core.settings import RunSettings
+from alvin_core.strategies import Pool
+from alvin_core.types import IntArray, Selection
+
+__all__ = ["summarize"]
+
+
+def summarize(
+    dataset: Dataset,
+    pool: Pool,
+    pool_rows: IntArray,
+    selection: Selection,
+    alternatives: dict[str, Selection],
+    settings: RunSettings,
+) -> dict[str, Any]:
+    """Sum up a round's groups, anchors and selection, and what the other strategies would have taken.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    pool : Pool
+        As the strategies saw it, with the labeled set.
+    pool_rows : int array of shape (n_pool,)
+        Rows in the data set.
+    selection : Selection
+    alternatives : dict of str to Selection
+    settings : RunSettings
+
+    Returns
+    -------
+    dict
+        ``groups``, ``anchors`` and ``selection``, of plain values, ready for JSON.
+    """
+    assert pool.labeled is not None
+    groups = pool.labeled.groups
+    everyone = {settings.strategy: selection, **alternatives} if len(selection) else {}
+    figures = {name: _figures(dataset, settings, pool, pool_rows, one) for name, one in everyone.items()}
+    for name, one in everyone.items():
+        figures[name]["overlap"] = jaccard(one.ids, selection.ids)
+    own = figures.get(settings.strategy, {})
+    uncertainty = figures.get("entropy", {})
+    return {
+        "groups": {
+            "n_minority": int(groups.is_minority.sum()),
+            "n_majority": int((~groups.is_minority).sum()),
+            "rule": groups.rule,
+            "filled_share": groups.filled_share,
+            "filled_classes": [dataset.classes[class_] for class_ in groups.filled_classes],
+        },
+        "anchors": {"n": 0 if selection.anchors is None else len(selection.anchors), "k": selection.k},
+        "selection": {
+            "n": len(selection),
+            "n_pool": len(pool),
+            "n_candidates": selection.n_candidates,
+            "candidate_share": selection.n_candidates / len(pool) if len(pool) else None,
+            "mean_confidence": own.get("mean_confidence"),
+            "mean_entropy": own.get("mean_entropy"),
+            "diversity": own.get("diversity"),
+            "class_shares": own.get("class_shares", {}),
+            "group_shares": own.get("group_shares", {}),
+            "uncertainty_mean_confidence": uncertainty.get("mean_confidence"),
+            "overlap_entropy": uncertainty.get("overlap"),
+            "others": {name: figures[name] for name in alternatives},
+        },
+    }
+
+
+def _figures(
+    dataset: Dataset, settings: RunSettings, pool: Pool, pool_rows: IntArray, selection: Selection
+) -> dict[str, Any]:
+    assert pool.probs is not None
+    assert pool.vectors is not None
+    assert pool.labeled is not None
+    rows = selection.rows
+    # An oracle that a person must not see counts as unknown: shares of its labels would give them away.
+    hidden = settings.annotator == "person"
+    gold = np.full(len(rows), -1) if hidden else dataset.labels[pool_rows[rows]]
+    classes = [dataset.classes[label] if label >= 0 else None for label in gold.tolist()]
+    attributes = None if dataset.attributes is None else dataset.attributes[pool_rows[rows]]
+    groups = [] if attributes is None else group_names(gold, dataset.classes, attributes).tolist()
+    return {
+        **uncertainty_of(pool.probs[rows]),
+        "class_shares": share_of(classes),
+        "group_shares": share_of(groups),
+        "diversity": distance_to_labeled(pool.vectors[rows], pool.labeled.vectors),
+    }
