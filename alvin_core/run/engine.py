@@ -1,0 +1,183 @@
+"""What a run keeps in memory between rounds: the encoder and everything read from it once."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alvin_core.data.dataset import Dataset
+from alvin_core.progress import Progress, silent
+from alvin_core.run.environment import describe_environment
+from alvin_core.settings import RunSettings
+from alvin_core.types import Float32Array
+
+if TYPE_CHECKING:
+    from alvin_core.device import DevicePlan
+    from alvin_core.encoding.features import Features
+    from alvin_core.encoding.transformer import Encoder
+    from alvin_core.round import RoundResult
+
+__all__ = ["Engine"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An encoder and what it read of the data set, under the settings that they depend on."""
+
+    key: object
+    plan: DevicePlan
+    encoder: Encoder
+    features: Features
+    embeddings: Float32Array | None
+    load_seconds: float
+    encode_seconds: float
+
+
+@dataclass
+class Engine:
+    """Computes rounds of one data set; loads the encoder at the first, and again only when its settings change.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    cache : Path
+        The folder of cached encodings.
+    """
+
+    dataset: Dataset
+    cache: Path
+    _loaded: Loaded | None = field(default=None, repr=False)
+
+    def compute(
+        self,
+        labeled_rows: NDArray[np.int64],
+        labeled_classes: NDArray[np.int64],
+        round_no: int,
+        settings: RunSettings,
+        progress: Progress = silent,
+    ) -> tuple[RoundResult, dict[str, Any]]:
+        """Compute one round.
+
+        Parameters
+        ----------
+        labeled_rows, labeled_classes : int arrays of shape (n_labeled,)
+            Rows in the data set, in the order of annotation, and their classes.
+        round_no : int
+        settings : RunSettings
+        progress : Progress
+
+        Returns
+        -------
+        RoundResult
+        dict
+            The environment it was computed in, for the record.
+        """
+        from alvin_core.device import apply_threads
+        from alvin_core.round import RoundInputs, run_round
+
+        loaded, is_new = self._load(settings, progress)
+        apply_threads(loaded.plan.threads)
+        inputs = RoundInputs(
+            dataset=self.dataset,
+            encoder=loaded.encoder,
+            features=loaded.features,
+            embeddings=loaded.embeddings,
+            labeled_rows=labeled_rows,
+            labeled_classes=labeled_classes,
+            round_no=round_no,
+        )
+        result = run_round(inputs, settings, loaded.plan, progress=progress)
+        environment = {**describe_environment(), **asdict(loaded.plan)}
+        return _with_encoding(result, loaded, settings, is_new=is_new), environment
+
+    def _load(self, settings: RunSettings, progress: Progress) -> tuple[Loaded, bool]:
+        """Return the encoder and its features, and whether they were made just now."""
+        key = (settings.encoder, settings.training.trainable_layers, settings.space, settings.runtime)
+        if self._loaded is not None and self._loaded.key == key:
+            return self._loaded, False
+        from alvin_core.device import apply_threads, plan_device
+        from alvin_core.encoding.transformer import load_encoder
+
+        self._loaded = None  # two encoders at once may not fit the device
+        start = time.perf_counter()
+        plan = plan_device(settings.runtime)
+        apply_threads(plan.threads)
+        encoder = load_encoder(settings.encoder, plan)
+        loaded = time.perf_counter()
+        features, embeddings = self._read(encoder, settings, plan, progress)
+        self._loaded = Loaded(
+            key=key,
+            plan=plan,
+            encoder=encoder,
+            features=features,
+            embeddings=embeddings,
+            load_seconds=loaded - start,
+            encode_seconds=time.perf_counter() - loaded,
+        )
+        return self._loaded, True
+
+    def _read(
+        self, encoder: Encoder, settings: RunSettings, plan: DevicePlan, progress: Progress
+    ) -> tuple[Features, Float32Array | None]:
+        from alvin_core.encoding.features import compute_features, embed
+
+        features = compute_features(
+            encoder,
+            self.dataset.texts,
+            self.dataset.second_texts,
+            trainable_layers=settings.training.trainable_layers,
+            settings=settings.encoder,
+            plan=plan,
+            cache_dir=self.cache,
+            progress=progress,
+        )
+        if settings.space == "model":
+            return features, None
+        vectors = features.vectors()
+        if vectors is not None:
+            return features, vectors
+        embeddings = embed(
+            encoder,
+            self.dataset.texts,
+            self.dataset.second_texts,
+            settings=settings.encoder,
+            plan=plan,
+            cache_dir=self.cache,
+            progress=progress,
+        )
+        return features, embeddings
+
+
+def _with_encoding(result: RoundResult, loaded: Loaded, settings: RunSettings, *, is_new: bool) -> RoundResult:
+    """Add to a round what its encoding took, and what the encoder cut, where it encoded just now."""
+    features = loaded.features
+    n_encoded = features.n_encoded if is_new else 0
+    encoding = {
+        "n_encoded": n_encoded,
+        "from_cache": features.from_cache,
+        "texts_per_second": n_encoded / features.encode_seconds if n_encoded and features.encode_seconds else None,
+    }
+    seconds = {
+        "load": loaded.load_seconds if is_new else 0.0,
+        "encode": loaded.encode_seconds if is_new else 0.0,
+        **result.seconds,
+    }
+    cut = _cut_warning(features, loaded.encoder.max_length) if is_new else ()
+    return replace(
+        result, summary={**result.summary, "encoding": encoding}, seconds=seconds, warnings=(*cut, *result.warnings)
+    )
+
+
+def _cut_warning(features: Features, max_length: int) -> tuple[str, ...]:
+    counts = features.counts
+    if not counts.n_cut:
+        return ()
+    return (
+        f"{counts.n_cut} of {len(counts)} texts are longer than the encoder reads (at most {max_length} tokens); "
+        f"{counts.cut_share:.1%} of all tokens are cut off",
+    )

@@ -1,0 +1,59 @@
+"""Labels to a file, for other programs."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from alvin_core.errors import SettingsError, StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["EXPORT_FORMATS", "export_labels"]
+
+
+def export_labels(labels: pd.DataFrame, path: Path, format_name: str) -> int:
+    """Write labels to a file, whole or not at all, and return how many; see `Run.export`."""
+    if format_name not in EXPORT_FORMATS:
+        raise SettingsError(f"format = {format_name!r} is unknown; choose one of: {', '.join(EXPORT_FORMATS)}")
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder; name a file to export to")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        EXPORT_FORMATS[format_name](labels, temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    except ImportError as error:
+        raise StoreError(
+            f"parquet files need pyarrow ({error}); `pip install pyarrow`, or take csv or jsonl"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return len(labels)
+
+
+def _write_csv(labels: pd.DataFrame, path: Path) -> None:
+    # A bare carriage return inside a cell would be read as the end of a line.
+    bare_return = any(labels[name].astype("str").str.contains("\r", regex=False).any() for name in labels.columns)
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if bare_return else csv.QUOTE_MINIMAL
+    labels.to_csv(path, index=False, encoding="utf-8", lineterminator="\n", quoting=quoting)
+
+
+def _write_jsonl(labels: pd.DataFrame, path: Path) -> None:
+    labels.to_json(path, orient="records", lines=True, force_ascii=False)
+
+
+def _write_parquet(labels: pd.DataFrame, path: Path) -> None:
+    labels.to_parquet(path, index=False)
+
+
+EXPORT_FORMATS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+    "csv": _write_csv,
+    "jsonl": _write_jsonl,
+    "parquet": _write_parquet,
+}

@@ -1,0 +1,88 @@
+"""A fork: a new run with another's past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import Session
+
+from alvin_core.errors import SettingsError, StoreError
+from alvin_core.run.environment import describe_environment
+from alvin_core.run.handle import RunHandle
+from alvin_core.settings import RunSettings
+from alvin_core.store.arrays import link_folder
+from alvin_core.store.labels import label_events, now
+from alvin_core.store.rounds import add_proposal, find_round, list_rounds, proposal
+from alvin_core.store.runs import check_name, free_name, new_run_id, refuse_taken, sweep_store
+from alvin_core.store.tables import INITIAL_PROPOSAL, RunRow, Table
+from alvin_core.strategies import get_strategy
+
+__all__ = ["fork_run"]
+
+# The labels that a fork shares were given under these.
+FIXED = ("initial", "annotator")
+
+
+def fork_run(parent: RunHandle, at: int, changes: Mapping[str, object], name: str | None) -> RunHandle:
+    """Make a run that shares another's past; see `Run.fork`."""
+    fixed = [setting for setting in FIXED if setting in changes]
+    if fixed:
+        raise SettingsError(f"{fixed[0]!r} cannot change in a fork, which shares its parent's labels; make a new run")
+    settings = parent.settings.with_values(changes)
+    get_strategy(settings.strategy)
+    if name is not None:
+        check_name(name)
+    store = parent.store
+    with store.lock():  # keeps the parent from being deleted, and the new folder from being swept
+        sweep_store(store)
+        with store.read() as session:
+            parent.check_exists(session)
+            rounds = list_rounds(session, parent.row.id)
+        if not 0 <= at <= len(rounds):
+            raise StoreError(
+                f"the run {parent.row.name!r} cannot be forked at round {at}; from 0 to {len(rounds)} it can"
+            )
+        child_id = new_run_id()
+        for one in rounds[:at]:
+            link_folder(parent.folder / one.folder, store.run_folder(child_id) / one.folder)
+        with store.write() as session:
+            child = _add_child(session, parent, child_id, at, settings, name)
+            _copy_past(session, parent, child, at)
+    return RunHandle(store, child)
+
+
+def _add_child(
+    session: Session, parent: RunHandle, child_id: str, at: int, settings: RunSettings, name: str | None
+) -> RunRow:
+    default = f"{parent.row.name}-at{at}-{settings.strategy}"
+    child = RunRow(
+        id=child_id,
+        name=free_name(session, default) if name is None else refuse_taken(session, name),
+        settings=settings.to_dict(),
+        annotator=parent.row.annotator,
+        dataset=parent.row.dataset,
+        source=parent.row.source,
+        environment=describe_environment(),
+        parent_id=parent.row.id,
+        parent_round=at,
+        created_at=now(),
+    )
+    session.add(child)
+    session.flush()  # the run before what refers to it
+    return child
+
+
+def _copy_past(session: Session, parent: RunHandle, child: RunRow, at: int) -> None:
+    """Copy rounds before ``at``, their proposals, and the label events that round ``at`` had read, or has now."""
+    replaced = find_round(session, parent.row.id, at)
+    events = label_events(session, parent.row.id, up_to=None if replaced is None else replaced.last_seq)
+    rounds = [one for one in list_rounds(session, parent.row.id) if one.round_no < at]
+    session.add_all(_copy(row, child.id) for row in (*events, *rounds))
+    for round_no in range(INITIAL_PROPOSAL, at):
+        add_proposal(session, child.id, round_no, proposal(session, parent.row.id, round_no))
+
+
+def _copy(row: Table, run_id: str) -> Table:
+    values = {attribute.key: getattr(row, attribute.key) for attribute in inspect(type(row)).column_attrs}
+    return type(row)(**{**values, "run_id": run_id})

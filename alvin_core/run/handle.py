@@ -1,0 +1,122 @@
+"""One run as all its parts see it: where it lies, what it was made of, and its data set."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from alvin_core.data.dataset import Dataset
+from alvin_core.errors import RunNotFoundError, StoreError
+from alvin_core.run.values import RunState
+from alvin_core.settings import RunSettings
+from alvin_core.store.arrays import load_arrays
+from alvin_core.store.database import Store
+from alvin_core.store.datasets import load_stored_dataset
+from alvin_core.store.rounds import count_rounds, find_round, proposal
+from alvin_core.store.tables import LabelRow, RoundRow, RunRow
+
+__all__ = ["RunHandle", "missing_labels", "state_of"]
+
+
+@dataclass(frozen=True)
+class RunHandle:
+    """A run's row in the store. What can change (rounds, labels) is read anew each time."""
+
+    store: Store
+    row: RunRow
+
+    @cached_property
+    def settings(self) -> RunSettings:
+        return RunSettings.from_dict(self.row.settings)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        return load_stored_dataset(self.store.path, self.row.dataset)
+
+    @cached_property
+    def row_of_id(self) -> dict[str, int]:
+        """Row in the data set of every example."""
+        return {example_id: row for row, example_id in enumerate(self.dataset.ids.tolist())}
+
+    @property
+    def parent(self) -> tuple[str, int] | None:
+        """The run id and the round that this one was forked from."""
+        if self.row.parent_id is None or self.row.parent_round is None:
+            return None
+        return self.row.parent_id, self.row.parent_round
+
+    @property
+    def folder(self) -> Path:
+        return self.store.run_folder(self.row.id)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only process at work on the run.
+
+        Raises
+        ------
+        RunBusyError
+            When another is.
+        RunNotFoundError
+            When the run was deleted meanwhile.
+        """
+        with self.store.run_lock(self.row.id, self.row.name):
+            with self.store.read() as session:
+                self.check_exists(session)
+            yield
+
+    def check_exists(self, session: Session) -> None:
+        """Raise when the run was deleted since it was opened."""
+        if session.get(RunRow, self.row.id) is None:
+            raise RunNotFoundError(f"the run {self.row.name!r} has been deleted")
+
+    def round_row(self, session: Session, round_no: int) -> RoundRow:
+        """Return a finished round.
+
+        Raises
+        ------
+        StoreError
+            When the run has no such round.
+        """
+        found = find_round(session, self.row.id, round_no)
+        if found is None:
+            self.check_exists(session)
+            last = count_rounds(session, self.row.id) - 1
+            have = f"it has rounds 0 to {last}" if last >= 0 else "it has none yet; `alvin step` trains round 0"
+            raise StoreError(f"the run {self.row.name!r} has no round {round_no}: {have}")
+        return found
+
+    def round(self, round_no: int) -> tuple[RoundRow, dict[str, NDArray[Any]]]:
+        """Return a finished round and its packed arrays."""
+        with self.store.read() as session:
+            stored = self.round_row(session, round_no)
+        return stored, load_arrays(self.folder / stored.folder)
+
+    def labeled(self, labels: dict[str, LabelRow]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return rows in the data set and classes of some labels, both of shape (n_labeled,), in their order."""
+        class_of_name = {name: class_ for class_, name in enumerate(self.dataset.classes)}
+        rows = np.fromiter((self.row_of_id[one] for one in labels), dtype=np.int64, count=len(labels))
+        classes = (class_of_name[one.label] for one in labels.values())
+        return rows, np.fromiter(classes, dtype=np.int64, count=len(labels))
+
+
+def missing_labels(session: Session, run_id: str, labels: Collection[str]) -> tuple[list[str], int]:
+    """Return the ids of the newest proposal that have no label yet, in its order, and the proposal's size."""
+    proposed = proposal(session, run_id, count_rounds(session, run_id) - 1)
+    return [example_id for example_id in proposed if example_id not in labels], len(proposed)
+
+
+def state_of(session: Session, row: RunRow, labels: Mapping[str, LabelRow]) -> RunState:
+    """Return whether the run waits for a person: to answer its proposal, or to give it a second class."""
+    if row.annotator != "person":
+        return "ready"
+    missing, _ = missing_labels(session, row.id, labels)
+    return "waiting" if missing or len({one.label for one in labels.values()}) < 2 else "ready"

@@ -1,0 +1,78 @@
+"""Finding, listing and deleting runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alvin_core.run.handle import RunHandle, state_of
+from alvin_core.run.run import Run
+from alvin_core.run.values import RunInfo
+from alvin_core.store.database import open_store
+from alvin_core.store.labels import current_labels
+from alvin_core.store.rounds import count_rounds
+from alvin_core.store.runs import find_run, list_run_rows, remove_run
+
+__all__ = ["delete_run", "list_runs", "open_run"]
+
+
+def open_run(store: Path | str, run: str) -> Run:
+    """Open a run by its name, its id, or the beginning of its id.
+
+    Raises
+    ------
+    RunNotFoundError
+        When there is none; the message has close names.
+    StoreError
+        When the store cannot be used.
+    """
+    opened = open_store(store)
+    with opened.read() as session:
+        row = find_run(session, run)
+    return Run(RunHandle(opened, row))
+
+
+def list_runs(store: Path | str) -> list[RunInfo]:
+    """Return every run in a store, oldest first.
+
+    Raises
+    ------
+    StoreError
+        When the store is not there or cannot be used.
+    """
+    opened = open_store(store)
+    infos = []
+    with opened.read() as session:
+        for row in list_run_rows(session):
+            labels = current_labels(session, row.id)
+            infos.append(
+                RunInfo(
+                    id=row.id,
+                    name=row.name,
+                    strategy=str(row.settings["strategy"]),
+                    state=state_of(session, row, labels),
+                    annotator=row.annotator,
+                    n_rounds=count_rounds(session, row.id),
+                    n_labeled=len(labels),
+                    source=row.source,
+                    parent=RunHandle(opened, row).parent,
+                    created_at=row.created_at,
+                )
+            )
+    return infos
+
+
+def delete_run(store: Path | str, run: str) -> None:
+    """Delete a run with its labels, rounds and arrays, for good. Its forks live on.
+
+    Raises
+    ------
+    RunNotFoundError
+        When there is none.
+    RunBusyError
+        When another process works on it.
+    """
+    opened = open_store(store)
+    with opened.read() as session:
+        handle = RunHandle(opened, find_run(session, run))
+    with opened.lock(), handle.lock():
+        remove_run(opened, handle.row)

@@ -1,0 +1,142 @@
+"""One step of a run: annotate the pending proposal, train the next round, store it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sized
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from alvin_core.errors import AnnotationNeeded, PoolError
+from alvin_core.progress import Progress
+from alvin_core.run.archive import arrays_of
+from alvin_core.run.engine import Engine
+from alvin_core.run.handle import RunHandle, missing_labels
+from alvin_core.run.values import RoundRecord, plain
+from alvin_core.store.labels import add_labels, current_labels, last_seq, now
+from alvin_core.store.rounds import add_round, count_rounds, sweep_run
+from alvin_core.store.tables import RoundRow
+
+__all__ = ["check_reach", "record_of", "step_run"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the next round trains on: all label events up to one number, read in one transaction."""
+
+    round_no: int
+    last_seq: int
+    labeled_rows: NDArray[np.int64]
+    labeled_classes: NDArray[np.int64]
+
+
+def step_run(handle: RunHandle, engine: Engine, progress: Progress) -> RoundRecord:
+    """Annotate the pending proposal and train the next round; see `Run.step`."""
+    with handle.lock():
+        sweep_run(handle.store, handle.row.id)
+        with handle.store.write() as session:
+            snapshot = _annotate(session, handle)
+        settings = handle.settings
+        result, environment = engine.compute(
+            snapshot.labeled_rows, snapshot.labeled_classes, snapshot.round_no, settings, progress
+        )
+        row = RoundRow(
+            run_id=handle.row.id,
+            round_no=snapshot.round_no,
+            settings=settings.to_dict(),
+            last_seq=snapshot.last_seq,
+            n_labeled=len(snapshot.labeled_rows),
+            metrics=plain(result.metrics),
+            summary=plain(result.summary),
+            seconds=plain(result.seconds),
+            warnings=list(result.warnings),
+            environment=environment,
+            created_at=now(),
+        )
+        add_round(handle.store, row, result.selection.ids.tolist(), *arrays_of(result, settings.strategy))
+        return record_of(handle, row)
+
+
+def record_of(handle: RunHandle, row: RoundRow) -> RoundRecord:
+    """Return a stored round's figures."""
+    return RoundRecord(
+        run=handle.row.name,
+        round=row.round_no,
+        strategy=str(row.settings["strategy"]),
+        n_labeled=row.n_labeled,
+        metrics=row.metrics,
+        groups=row.summary.get("groups", {}),
+        anchors=row.summary.get("anchors", {}),
+        selection=row.summary.get("selection", {}),
+        encoding=row.summary.get("encoding", {}),
+        seconds=row.seconds,
+        warnings=tuple(row.warnings),
+        created_at=row.created_at,
+    )
+
+
+def check_reach(handle: RunHandle, n: int) -> None:
+    """Raise when the pool is too small for an oracle to annotate ``n`` times, before hours of work show it.
+
+    Raises
+    ------
+    PoolError
+        With the number of rounds that the pool has examples for.
+    """
+    if handle.row.annotator != "oracle":
+        return
+    with handle.store.read() as session:
+        handle.check_exists(session)
+        n_rounds = count_rounds(session, handle.row.id)
+        labels = current_labels(session, handle.row.id)
+        missing, n_proposed = missing_labels(session, handle.row.id, labels)
+    n_open = len(handle.dataset.rows_of("pool")) - len(labels)
+    budget = handle.settings.budget
+    # What is proposed already makes one more round; it may be smaller than the budget, or annotated already.
+    certain = n_rounds if n_proposed or not n_rounds else n_rounds - 1
+    reach = certain + math.ceil((n_open - len(missing)) / budget)
+    if n > reach:
+        raise PoolError(
+            f"{n} rounds of {budget} ask for more than the {n_open} examples that the pool has left; "
+            f"at most {reach} are possible: lower the rounds or the budget"
+        )
+
+
+def _annotate(session: Session, handle: RunHandle) -> Snapshot:
+    """Let the oracle answer the pending proposal, and read what the next round trains on."""
+    run_id = handle.row.id
+    handle.check_exists(session)
+    labels = current_labels(session, run_id)
+    missing, n_proposed = missing_labels(session, run_id, labels)
+    if missing and handle.row.annotator == "person":
+        raise AnnotationNeeded(
+            f"{len(missing)} of the {n_proposed} examples that the run {handle.row.name!r} proposed have no label yet; "
+            f"annotate them, then `alvin submit {handle.row.name} LABELS.csv`"
+        )
+    if missing:
+        dataset = handle.dataset
+        answers = [(one, dataset.classes[dataset.labels[handle.row_of_id[one]]]) for one in missing]
+        add_labels(session, run_id, answers, source="oracle", annotator="oracle")
+        labels = current_labels(session, run_id)
+    round_no = count_rounds(session, run_id)
+    _check_trainable(handle, round_no, n_proposed, labels.keys(), {one.label for one in labels.values()})
+    rows, classes = handle.labeled(labels)
+    return Snapshot(round_no, last_seq(session, run_id), rows, classes)
+
+
+def _check_trainable(handle: RunHandle, round_no: int, n_proposed: int, labeled: Sized, classes: set[str]) -> None:
+    name = handle.row.name
+    if round_no and not n_proposed and len(labeled) >= len(handle.dataset.rows_of("pool")):
+        raise PoolError(
+            f"all {len(labeled)} pool examples of the run {name!r} are labeled and trained on; nothing is left to "
+            f"select: `alvin export {name}` writes the labels"
+        )
+    if len(classes) < 2:
+        found = f"only the class {classes.pop()!r}" if classes else "no label"
+        raise AnnotationNeeded(
+            f"the labeled set of the run {name!r} has {found}, at least 2 classes are needed to train; "
+            f"label an example of another class with `alvin submit {name} LABELS.csv`"
+        )

@@ -1,0 +1,112 @@
+"""Labels from people: checked all together, stored all or none, on disk before the call returns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from alvin_core.errors import LabelError
+from alvin_core.run.handle import RunHandle, missing_labels
+from alvin_core.run.values import SubmitReport
+from alvin_core.store.labels import add_labels, add_undo, current_labels
+from alvin_core.store.tables import LabelRow
+
+__all__ = ["submit_labels", "undo_label"]
+
+LONGEST_ANNOTATOR = 200
+
+
+def submit_labels(handle: RunHandle, labels: Any, annotator: str) -> SubmitReport:
+    """Store labels; see `Run.submit`."""
+    check_annotator(annotator)
+    given = list(_pairs(labels))
+    wanted = [(example_id, label) for example_id, label in given if label is not None]
+    with handle.store.write() as session:
+        handle.check_exists(session)
+        held = current_labels(session, handle.row.id)
+        missing = set(missing_labels(session, handle.row.id, ())[0])
+        new = _check(handle, wanted, held)
+        add_labels(session, handle.row.id, new.items(), source="person", annotator=annotator)
+    return SubmitReport(
+        n_new=len(new),
+        n_same=len(wanted) - len(new),
+        n_blank=len(given) - len(wanted),
+        n_outside=len(new.keys() - missing),
+        n_pending=len(missing - held.keys() - new.keys()),
+    )
+
+
+def undo_label(handle: RunHandle, example_id: str, annotator: str) -> None:
+    """Take a label back; see `Run.undo`."""
+    check_annotator(annotator)
+    with handle.store.write() as session:
+        handle.check_exists(session)
+        held = current_labels(session, handle.row.id)
+        if example_id not in held:
+            raise LabelError(f"example {example_id!r} has no label in the run {handle.row.name!r}, nothing to undo")
+        add_undo(session, held[example_id], annotator=annotator)
+
+
+def check_annotator(annotator: str) -> None:
+    """Raise when an annotator's name is empty or overlong."""
+    if not annotator.strip() or len(annotator) > LONGEST_ANNOTATOR:
+        raise LabelError(f"annotator = {annotator[:20]!r} must be a name of 1 to {LONGEST_ANNOTATOR} characters")
+
+
+def _check(handle: RunHandle, wanted: list[tuple[str, str]], held: Mapping[str, LabelRow]) -> dict[str, str]:
+    """Return the labels that are new; raise when any label cannot be stored."""
+    problems = []
+    new: dict[str, str] = {}
+    for example_id, label in wanted:
+        known = held[example_id].label if example_id in held else new.get(example_id)
+        problem = _problem(handle, example_id, label, known)
+        if problem:
+            problems.append(problem)
+        elif known is None:
+            new[example_id] = label
+    if problems:
+        more = "" if len(problems) == 1 else f" (the first of {len(problems)} such labels)"
+        raise LabelError(f"{problems[0]}{more}; nothing was stored")
+    return new
+
+
+def _problem(handle: RunHandle, example_id: str, label: str, known: str | None) -> str:
+    dataset = handle.dataset
+    row = handle.row_of_id.get(example_id)
+    if row is None:
+        return f"the run {handle.row.name!r} has no example {example_id!r}"
+    if dataset.splits[row] != "pool":
+        return f"example {example_id!r} is in the split {str(dataset.splits[row])!r}; only pool examples are annotated"
+    if label not in dataset.classes:
+        return f"example {example_id!r} has the unknown class {label!r}; the classes are: {', '.join(dataset.classes)}"
+    if known is not None and known != label:
+        return f"example {example_id!r} is labeled {known!r} and cannot become {label!r}; undo its label first"
+    return ""
+
+
+def _pairs(labels: Any) -> Iterator[tuple[str, str | None]]:
+    """Read (id, label) pairs from a mapping or a frame; the label is None where the cell is blank."""
+    pairs: Iterable[tuple[Any, Any]]
+    if isinstance(labels, Mapping):
+        pairs = labels.items()
+    elif hasattr(labels, "columns"):
+        absent = [name for name in ("id", "label") if name not in labels.columns]
+        if absent:
+            have = ", ".join(map(str, labels.columns))
+            raise LabelError(f"labels need the columns 'id' and 'label'; {absent[0]!r} is missing among: {have}")
+        pairs = zip(labels["id"].tolist(), labels["label"].tolist(), strict=True)
+    else:
+        raise LabelError(f"labels must be a mapping of id to label or a frame, not {type(labels).__name__}")
+    for example_id, label in pairs:
+        yield _text(example_id), None if _is_blank(label) else _text(label)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _is_blank(label: Any) -> bool:
+    if label is None or (isinstance(label, float) and math.isnan(label)):
+        return True
+    return isinstance(label, str) and not label.strip()

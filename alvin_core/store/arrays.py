@@ -1,0 +1,207 @@
+"""Arrays on disk that are there whole or not at all, whenever the process is killed.
+
+A folder of arrays is written under a temporary name, every file is synced, then the folder, then it is renamed and
+its parent synced. Only after that may the database name it. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alvin_core.errors import StoreError
+
+__all__ = ["link_folder", "load_array", "load_arrays", "save_arrays", "save_packed", "sweep", "sync_folder"]
+
+PACKED = "arrays.npz"
+TEMPORARY = ".part"
+
+
+def save_arrays(
+    folder: Path, packed: Mapping[str, NDArray[Any]], *, mapped: Mapping[str, NDArray[Any]] | None = None
+) -> None:
+    """Write a folder of arrays, whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist; its parents are made.
+    packed : mapping of name to array
+        Kept together in one file and read into memory.
+    mapped : mapping of name to array, optional
+        Each in a file of its own, to be memory-mapped.
+
+    Raises
+    ------
+    StoreError
+        When the disk refuses.
+    """
+    temporary = folder.with_name(folder.name + TEMPORARY)
+    try:
+        make_folder(folder.parent)
+        temporary.mkdir()
+        _write_packed(temporary / PACKED, packed)
+        for name, array in (mapped or {}).items():
+            _write_mapped(temporary / f"{name}.npy", array)
+        sync_folder(temporary)
+        temporary.rename(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise StoreError(f"could not write {folder}: {error.strerror or error}") from error
+
+
+def save_packed(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write one file of arrays, whole or not at all.
+
+    Raises
+    ------
+    StoreError
+        When the disk refuses.
+    """
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        make_folder(path.parent)
+        _write_packed(temporary, arrays)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"could not write {path}: {error.strerror or error}") from error
+
+
+def load_arrays(folder: Path) -> dict[str, NDArray[Any]]:
+    """Read the packed arrays of a folder.
+
+    Raises
+    ------
+    StoreError
+        When they are missing or damaged.
+    """
+    return load_packed(folder / PACKED)
+
+
+def load_packed(path: Path) -> dict[str, NDArray[Any]]:
+    """Read one file of arrays.
+
+    Raises
+    ------
+    StoreError
+        When it is missing or damaged.
+    """
+    try:
+        # Opened here, because numpy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:  # numpy and zipfile raise a dozen kinds for one thing: these bytes are not ours
+        raise StoreError(f"cannot read {path}: {error}; restore the store from a copy, or delete the run") from error
+
+
+def load_array(folder: Path, name: str) -> NDArray[Any]:
+    """Memory-map one array of a folder, read-only.
+
+    Raises
+    ------
+    StoreError
+        When it is missing or damaged.
+    """
+    path = folder / f"{name}.npy"
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise StoreError(f"cannot read {path}: {error}; restore the store from a copy, or delete the run") from error
+    return array
+
+
+def link_folder(source: Path, target: Path) -> None:
+    """Give a folder of arrays a second name: by hard links where the disk has them, else by copies.
+
+    Either name can be deleted without harm to the other; the files are never written again.
+
+    Raises
+    ------
+    StoreError
+        When the disk refuses.
+    """
+    try:
+        make_folder(target.parent)
+        target.mkdir()
+        for path in sorted(source.iterdir()):
+            _link_or_copy(path, target / path.name)
+        sync_folder(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise StoreError(f"could not copy {source} to {target}: {error.strerror or error}") from error
+
+
+def sweep(folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> int:
+    """Remove what a killed process left in a folder; return how many entries went.
+
+    The caller must hold the lock that makes it the only writer there.
+
+    Parameters
+    ----------
+    folder : Path
+    keep : collection of str
+        Names that the database knows.
+    ours : pattern
+        Only names that match it whole, perhaps with ``.part`` behind, are removed: a store may lie in a folder
+        that people use for other things as well.
+    """
+    n_removed = 0
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in keep and ours.fullmatch(path.name.removesuffix(TEMPORARY)):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+            n_removed += 1
+    return n_removed
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents, each entry synced, so that it cannot vanish below a synced file."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(exist_ok=True)
+        sync_folder(place.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_packed(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise ValueError(f"array {name!r} holds objects, which would need pickle; pack strings first")
+    with path.open("wb") as file:
+        np.savez(file, allow_pickle=False, **dict(arrays))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _write_mapped(path: Path, array: NDArray[Any]) -> None:
+    with path.open("wb") as file:
+        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # the disk has no hard links, or is another one
+        shutil.copyfile(source, target)
+        with target.open("rb+") as file:
+            os.fsync(file.fileno())

@@ -1,0 +1,88 @@
+"""Data sets in the store: one file each, named by its digest, so that a run never depends on the user's file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alvin_core.data.dataset import Dataset, Texts
+from alvin_core.errors import StoreError
+from alvin_core.store.arrays import load_packed, save_packed
+
+__all__ = ["dataset_path", "load_stored_dataset", "save_dataset"]
+
+
+def dataset_path(store: Path, digest: str) -> Path:
+    """Where the data set with this digest lies."""
+    return store / "datasets" / f"{digest}.npz"
+
+
+def save_dataset(store: Path, dataset: Dataset) -> str:
+    """Write a data set unless it is there, and return its digest."""
+    digest = dataset.digest()
+    path = dataset_path(store, digest)
+    if path.exists():  # files appear whole or not at all, so one that is there is whole
+        return digest
+    arrays: dict[str, NDArray[Any]] = {"labels": np.asarray(dataset.labels, dtype=np.int64)}
+    columns: dict[str, Texts | Iterable[str] | None] = {
+        "ids": dataset.ids.tolist(),
+        "texts": dataset.texts,
+        "second_texts": dataset.second_texts,
+        "classes": dataset.classes,
+        "splits": dataset.splits.tolist(),
+        "attributes": None if dataset.attributes is None else dataset.attributes.tolist(),
+        "warnings": dataset.warnings,
+    }
+    for name, column in columns.items():
+        if column is not None:
+            # Packed, because numpy would give every string the room of the longest.
+            packed = column if isinstance(column, Texts) else Texts.pack(column)
+            arrays[f"{name}.blob"], arrays[f"{name}.offsets"] = packed.blob, packed.offsets
+    save_packed(path, arrays)
+    return digest
+
+
+def load_stored_dataset(store: Path, digest: str) -> Dataset:
+    """Read a data set back and check that it is the one that was written.
+
+    Raises
+    ------
+    StoreError
+        When it is missing, damaged, or not what its name says.
+    """
+    path = dataset_path(store, digest)
+    arrays = load_packed(path)
+    try:
+        dataset = _unpack(arrays)
+    except (KeyError, ValueError) as error:
+        raise StoreError(f"{path} is not a stored data set: {error}") from error
+    if (found := dataset.digest()) != digest:
+        raise StoreError(f"{path} has changed: its digest is {found[:12]}…; restore the store from a copy")
+    return dataset
+
+
+def _unpack(arrays: dict[str, NDArray[Any]]) -> Dataset:
+    def texts(name: str) -> Texts | None:
+        return Texts(arrays[f"{name}.blob"], arrays[f"{name}.offsets"]) if f"{name}.blob" in arrays else None
+
+    def strings(name: str) -> NDArray[np.str_] | None:
+        packed = texts(name)
+        return None if packed is None else np.asarray(list(packed), dtype=np.str_)
+
+    ids, first, splits = strings("ids"), texts("texts"), strings("splits")
+    if ids is None or first is None or splits is None:
+        raise ValueError("a column is missing")
+    return Dataset(
+        ids=ids,
+        texts=first,
+        labels=arrays["labels"],
+        classes=tuple(texts("classes") or ()),
+        splits=splits,
+        second_texts=texts("second_texts"),
+        attributes=strings("attributes"),
+        warnings=tuple(texts("warnings") or ()),
+    )

@@ -1,0 +1,92 @@
+"""Rounds and their proposals in the store: added whole, never changed."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from alvin_core.errors import StoreError
+from alvin_core.store.arrays import save_arrays, sweep
+from alvin_core.store.database import Store
+from alvin_core.store.tables import ProposalRow, RoundRow
+
+__all__ = ["add_proposal", "add_round", "count_rounds", "find_round", "list_rounds", "proposal", "sweep_run"]
+
+ROUND_FOLDER = re.compile(r"round-\d{4,}-[0-9a-f]{8}")
+
+
+def count_rounds(session: Session, run_id: str) -> int:
+    """Return how many rounds a run has finished; they are numbered from 0 without gaps."""
+    return session.scalar(select(func.count()).where(RoundRow.run_id == run_id)) or 0
+
+
+def list_rounds(session: Session, run_id: str) -> list[RoundRow]:
+    """Return a run's rounds in their order."""
+    return list(session.scalars(select(RoundRow).where(RoundRow.run_id == run_id).order_by(RoundRow.round_no)))
+
+
+def find_round(session: Session, run_id: str, round_no: int) -> RoundRow | None:
+    """Return one round, or None when it is not there."""
+    return session.get(RoundRow, (run_id, round_no))
+
+
+def proposal(session: Session, run_id: str, round_no: int) -> list[str]:
+    """Return the ids that a round proposed, best first."""
+    query = select(ProposalRow.example_id).where(ProposalRow.run_id == run_id, ProposalRow.round_no == round_no)
+    return list(session.scalars(query.order_by(ProposalRow.rank)))
+
+
+def add_proposal(session: Session, run_id: str, round_no: int, example_ids: Iterable[str]) -> None:
+    """Add what a round proposes."""
+    session.add_all(
+        ProposalRow(run_id=run_id, round_no=round_no, rank=rank, example_id=example_id)
+        for rank, example_id in enumerate(example_ids)
+    )
+
+
+def add_round(
+    store: Store,
+    row: RoundRow,
+    proposed: Iterable[str],
+    packed: Mapping[str, NDArray[Any]],
+    mapped: Mapping[str, NDArray[Any]],
+) -> None:
+    """Write a finished round: its arrays first, then, in one transaction, the row that makes it exist.
+
+    Parameters
+    ----------
+    store : Store
+    row : RoundRow
+        All but its ``folder``, which is chosen here.
+    proposed : iterable of str
+        The ids it proposes, best first.
+    packed, mapped : mapping of name to array
+        As `save_arrays` takes them.
+
+    Raises
+    ------
+    StoreError
+        When the disk refuses, or the run has another next round: then nothing was added.
+    """
+    # A name never used before, so that a leftover of a killed process is never in the way.
+    row.folder = f"round-{row.round_no:04d}-{secrets.token_hex(4)}"
+    save_arrays(store.run_folder(row.run_id) / row.folder, packed, mapped=mapped)
+    with store.write() as session:
+        expected = count_rounds(session, row.run_id)
+        if row.round_no != expected:
+            raise StoreError(f"round {row.round_no} cannot be added: the next round of the run is {expected}")
+        session.add(row)
+        add_proposal(session, row.run_id, row.round_no, proposed)
+
+
+def sweep_run(store: Store, run_id: str) -> int:
+    """Remove what killed processes left in a run's folder. The caller must hold the run's lock."""
+    with store.read() as session:
+        named = {row.folder for row in list_rounds(session, run_id)}
+    return sweep(store.run_folder(run_id), keep=named, ours=ROUND_FOLDER)

@@ -1,0 +1,183 @@
+"""Runs actions on a store in processes of their own, and kills them.
+
+Reads a JSON list of commands a line: ``{"store", "log", "action", "arguments", "kill_at", "kill_after", "count"}``.
+Each is carried out by a fork of this process, which has imported everything already, so that a hundred processes
+take seconds; those of one list run at the same time. ``kill_at`` kills it with SIGKILL at its n-th point: just before
+or after a call that touches the disk. ``kill_after`` kills it after some seconds, wherever it is. ``count`` has the
+points counted and logged. Answers one JSON line: how each ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import fake_engine
+
+from alvin_core.run import create_run, delete_run, open_run
+from alvin_core.run.engine import Engine
+from alvin_core.settings import RunSettings
+
+DISK_CALLS = frozenset(
+    (
+        "fsync",
+        "rename",
+        "replace",
+        "link",
+        "mkdir",
+        "unlink",
+        "rmdir",
+        "connect",
+        "execute",
+        "executemany",
+        "commit",
+        "close",
+    )
+)
+
+
+def label_of(example_id: str) -> str:
+    """What everybody in these tests answers."""
+    return "pos" if int(example_id[1:]) % 2 else "neg"
+
+
+class Log:
+    """What an action says has happened. A line is written only after the call it tells of has returned."""
+
+    def __init__(self, path: str) -> None:
+        self.descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def write(self, **fact: Any) -> None:
+        os.write(self.descriptor, (json.dumps(fact) + "\n").encode())
+
+
+def create(store: str, log: Log, *, settings: dict[str, Any], labeled: float = 1.0, name: str = "r") -> None:
+    create_run(store, fake_engine.make_dataset(labeled=labeled), RunSettings.from_dict(settings), name=name)
+    log.write(created=name)
+
+
+def rounds(store: str, log: Log, *, n: int) -> None:
+    for record in open_run(store, "r").run_rounds(n):
+        log.write(round=record.round, n_labeled=record.n_labeled)
+
+
+def submit(store: str, log: Log, *, n: int) -> None:
+    run = open_run(store, "r")
+    labels = {one: label_of(one) for one in run.pending()["id"].tolist()[:n]}
+    if labels:
+        run.submit(labels)
+        log.write(labels=labels)
+
+
+def undo(store: str, log: Log, *, example_id: str) -> None:
+    open_run(store, "r").undo(example_id)
+    log.write(undone=example_id)
+
+
+def annotate(store: str, log: Log, *, n: int, n_rounds: int) -> None:
+    """Be the person: answer a few proposed examples at a time, until the run has its rounds."""
+    run = open_run(store, "r")
+    while run.n_rounds < n_rounds:
+        submit(store, log, n=n)
+
+
+def step_when_ready(store: str, log: Log, *, n_rounds: int) -> None:
+    """Be the machine: step whenever everything is answered, until the run has its rounds."""
+    run = open_run(store, "r")
+    while run.n_rounds < n_rounds:
+        if run.state == "ready":
+            record = run.step()
+            log.write(round=record.round, n_labeled=record.n_labeled)
+
+
+def fork(store: str, log: Log, *, at: int) -> None:
+    open_run(store, "r").fork(at, strategy="entropy", name="child")
+    log.write(forked=at)
+
+
+def delete(store: str, log: Log) -> None:
+    delete_run(store, "r")
+    log.write(deleted=True)
+
+
+ACTIONS = {
+    action.__name__: action for action in (create, rounds, submit, undo, annotate, step_when_ready, fork, delete)
+}
+
+
+class Points:
+    """Counts the process's points, and has it kill itself at the n-th."""
+
+    def __init__(self, kill_at: int | None) -> None:
+        self.kill_at = kill_at
+        self.n = 0
+
+    def __call__(self, _frame: Any, event: str, called: Any) -> None:
+        if event in ("c_call", "c_return") and getattr(called, "__name__", "") in DISK_CALLS:
+            self.n += 1
+            if self.n == self.kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def carry_out(command: dict[str, Any]) -> int:
+    process = os.fork()
+    if process:
+        return process
+    try:
+        log = Log(command["log"])
+        points = Points(command.get("kill_at"))
+        if points.kill_at or command.get("count"):
+            sys.setprofile(points)
+        ACTIONS[command["action"]](command["store"], log, **command["arguments"])
+        sys.setprofile(None)
+        log.write(points=points.n)
+        os._exit(0)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def wait(process: int, kill_after: float | None) -> int:
+    """Wait for a process, or kill it when its time is up; return how it ended."""
+    deadline = None if kill_after is None else time.monotonic() + kill_after
+    while True:
+        done, status = os.waitpid(process, 0 if deadline is None else os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if deadline is not None and time.monotonic() >= deadline:
+            os.kill(process, signal.SIGKILL)
+            deadline = None
+        time.sleep(0.001)
+
+
+def main() -> None:
+    if sys.argv[1] == "real":
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+
+        import alvin_core.encoding.features
+        import alvin_core.round
+        import alvin_core.training.trainer  # noqa: F401
+    else:
+        import pandas  # noqa: F401
+
+        Engine.compute = fake_engine.compute  # type: ignore[method-assign,assignment]
+    for line in sys.stdin:
+        commands = json.loads(line)
+        processes = [carry_out(command) for command in commands]
+        ends = [wait(process, command.get("kill_after")) for process, command in zip(processes, commands, strict=True)]
+        print(json.dumps(ends), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from alvin_core.run import create_run, open_run
+from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings, TrainingSettings
+
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    ",",
+    "text",
+    "second",
+    "with",
+    "a",
+    "comma",
+    *map(str, range(80)),
+]
+
+pytestmark = pytest.mark.usefixtures("real_engine")
+
+
+@pytest.fixture(scope="module")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of two layers that nobody trained."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(WORDS),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    BertTokenizerFast(vocab={word: row for row, word in enumerate(WORDS)}).save_pretrained(folder)
+    return folder
+
+
+def settings(encoder: Path, **changes: Any) -> RunSettings:
+    plain = RunSettings(
+        budget=4,
+        initial=8,
+        encoder=EncoderSettings(name=str(encoder), max_length=32),
+        training=TrainingSettings(epochs=2, hidden=8),
+        runtime=RuntimeSettings(device="cpu", threads=1, inference_dtype="float32"),
+    )
+    return plain.with_values({name.replace("__", "."): value for name, value in changes.items()})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"space": "encoder"},
+        {"training__trainable_layers": 1},
+        {"training__trainable_layers": "all", "space": "encoder", "strategy": "entropy"},
+    ],
+)
+def test_real_rounds_are_stored_replayed_and_looked_into(
+    tmp_path: Path, fake: ModuleType, tiny_encoder: Path, changes: dict[str, Any]
+) -> None:
+    run = create_run(tmp_path, fake.make_dataset(24, 6), settings(tiny_encoder, **changes))
+    records = list(run.run_rounds(2))
+    assert [record.n_labeled for record in records] == [8, 12, 16]
+    assert {"load", "encode", "train", "evaluate", "select"} <= records[0].seconds.keys()
+    assert records[1].seconds["encode"] == 0
+    json.dumps(records[-1].to_dict(), allow_nan=False)
+    again = open_run(tmp_path, run.id)
+    assert [(one.same, one.note) for one in again.replay()] == [(True, "")] * 3
+    examples, selection, anchors = again.examples(1), again.selection(1), again.anchors(1)
+    assert examples["labeled"].sum() == 12
+    assert examples.loc[examples["selected"], "id"].isin(selection["id"]).all()
+    ids, vectors = again.vectors(1)
+    assert vectors.shape[0] == len(ids) == 24
+    if run.settings.strategy == "alvin":
+        assert {"rank_alvin", "rank_entropy", "rank_random"} <= set(examples.columns)
+        assert len(anchors) == records[1].anchors["n"] > 0
+        assert set(anchors["minority_id"]) <= set(examples.loc[examples["labeled"], "id"])
+        links = again.provenance(1)
+        assert set(links["id"]) == set(selection["id"])
+        counts = links["id"].value_counts()
+        assert selection.set_index("id")["n_anchors"].to_dict() == counts.to_dict()
+        nearest = links.groupby("id")["distance"].min()
+        assert selection.set_index("id")["nearest_distance"].sub(nearest).abs().max() < 1e-6
+
+
+def test_a_fork_with_another_depth_loads_what_it_needs(tmp_path: Path, fake: ModuleType, tiny_encoder: Path) -> None:
+    run = create_run(tmp_path, fake.make_dataset(24, 6), settings(tiny_encoder))
+    list(run.run_rounds(1))
+    child = run.fork(1, changes={"training.trainable_layers": 1})
+    list(child.run_rounds(2))
+    assert [one.same for one in child.replay()] == [True] * 3
+    assert child.vectors(0)[1].shape[1] == 8
+    assert child.vectors(1)[1].shape[1] == 16
+
+
+def test_cut_texts_are_told_of_once(tmp_path: Path, fake: ModuleType, tiny_encoder: Path) -> None:
+    run = create_run(tmp_path, fake.make_dataset(24, 6), settings(tiny_encoder, encoder__max_length=8))
+    first, second = run.run_rounds(1)
+    assert first.warnings == () or not any("longer" in one for one in first.warnings)
+    longer = create_run(
+        tmp_path,
+        fake.make_dataset(24, 6, pairs=True),
+        settings(tiny_encoder, encoder__max_length=8, training__trainable_layers=1),
+    )
+    first, second = longer.run_rounds(1)
+    assert "30 of 30 texts are longer than the encoder reads (at most 8 tokens)" in first.warnings[0]
+    assert not any("longer" in one for one in second.warnings)

@@ -1,0 +1,193 @@
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from alvin_core.data.dataset import Dataset, Texts
+from alvin_core.errors import RunBusyError, StoreError
+from alvin_core.store.arrays import link_folder, load_array, load_arrays, save_arrays, sweep
+from alvin_core.store.datasets import dataset_path, load_stored_dataset, save_dataset
+from alvin_core.store.locks import file_lock
+
+ARRAYS = {"numbers": np.arange(5, dtype=np.int32), "flags": np.array([True, False]), "nothing": np.empty(0)}
+VECTORS = {"vectors": np.arange(6, dtype=np.float32).reshape(2, 3)}
+
+
+def test_arrays_come_back_with_their_types(tmp_path: Path) -> None:
+    save_arrays(tmp_path / "a" / "round", ARRAYS, mapped=VECTORS)
+    back = load_arrays(tmp_path / "a" / "round")
+    assert back.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(back[name], array)
+        assert back[name].dtype == array.dtype
+    vectors = load_array(tmp_path / "a" / "round", "vectors")
+    np.testing.assert_array_equal(vectors, VECTORS["vectors"])
+    assert not vectors.flags.writeable
+
+
+def test_files_are_synced_then_their_folder_then_renamed_then_the_parent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def record_fsync(descriptor: int) -> None:
+        order.append("sync " + Path(f"/proc/self/fd/{descriptor}").resolve().name)
+        fsync(descriptor)
+
+    def record_rename(path: Path, target: Path) -> Path:
+        order.append(f"rename {path.name} {target.name}")
+        return rename(path, target)
+
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("which file a descriptor is of is read from /proc")
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(Path, "rename", record_rename)
+    save_arrays(tmp_path / "r", ARRAYS, mapped=VECTORS)
+    assert order == [
+        *("sync arrays.npz", "sync vectors.npy", "sync r.part", "rename r.part r", f"sync {tmp_path.name}")
+    ]
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match=r"could not write .*: No space left on device"):
+        save_arrays(tmp_path / "r", ARRAYS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_objects_are_never_pickled(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="'names' holds objects"):
+        save_arrays(tmp_path / "r", {"names": np.array(["a", None], dtype=object)})
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", None])
+def test_damaged_arrays_are_reported_with_their_file(tmp_path: Path, damage: bytes | None) -> None:
+    save_arrays(tmp_path / "r", ARRAYS, mapped=VECTORS)
+    for name in ("arrays.npz", "vectors.npy"):
+        path = tmp_path / "r" / name
+        path.write_bytes(path.read_bytes()[:60] if damage is None else damage)
+    with pytest.raises(StoreError, match=r"cannot read .*arrays\.npz"):
+        load_arrays(tmp_path / "r")
+    with pytest.raises(StoreError, match=r"cannot read .*vectors\.npy"):
+        load_array(tmp_path / "r", "vectors")
+
+
+def test_a_linked_folder_outlives_the_first(tmp_path: Path) -> None:
+    import shutil
+
+    save_arrays(tmp_path / "a", ARRAYS, mapped=VECTORS)
+    link_folder(tmp_path / "a", tmp_path / "other" / "b")
+    assert (tmp_path / "a" / "arrays.npz").stat().st_ino == (tmp_path / "other" / "b" / "arrays.npz").stat().st_ino
+    shutil.rmtree(tmp_path / "a")
+    assert load_arrays(tmp_path / "other" / "b").keys() == ARRAYS.keys()
+
+
+def test_a_sweep_removes_only_our_names_that_nothing_knows(tmp_path: Path) -> None:
+    for name in ("r-1", "r-2", "r-3.part", "theirs", "r-x"):
+        (tmp_path / name).mkdir()
+    assert sweep(tmp_path, {"r-1"}, re.compile(r"r-\d")) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r-1", "r-x", "theirs"]
+    assert sweep(tmp_path / "nowhere", set(), re.compile("x")) == 0
+
+
+def make_dataset() -> Dataset:
+    return Dataset(
+        ids=np.asarray(["a", "b" * 50, "ü"]),
+        texts=Texts.pack(["one", "", "dreißig 😀"]),
+        labels=np.asarray([0, 1, -1]),
+        classes=("no", "yes"),
+        splits=np.asarray(["pool", "test", "ood:x"]),
+        warnings=("2 texts were cut",),
+    )
+
+
+@pytest.mark.parametrize(
+    "extra", [{}, {"second_texts": Texts.pack(["x", "y", "z"])}, {"attributes": np.asarray(["", "p", "q"])}]
+)
+def test_a_data_set_comes_back_as_it_was(tmp_path: Path, extra: dict[str, object]) -> None:
+    dataset = dataclasses.replace(make_dataset(), **extra)  # type: ignore[arg-type]
+    digest = save_dataset(tmp_path, dataset)
+    back = load_stored_dataset(tmp_path, digest)
+    assert back.digest() == dataset.digest() == digest
+    assert list(back.texts) == list(dataset.texts)
+    assert back.ids.tolist() == dataset.ids.tolist()
+    assert back.warnings == dataset.warnings
+    assert (back.second_texts is None) == (dataset.second_texts is None)
+    assert (back.attributes is None) == (dataset.attributes is None)
+
+
+def test_a_changed_data_set_is_refused(tmp_path: Path) -> None:
+    digest = save_dataset(tmp_path, make_dataset())
+    other = save_dataset(tmp_path, dataclasses.replace(make_dataset(), labels=np.asarray([1, 1, -1])))
+    dataset_path(tmp_path, digest).write_bytes(dataset_path(tmp_path, other).read_bytes())
+    with pytest.raises(StoreError, match=f"has changed: its digest is {other[:12]}"):
+        load_stored_dataset(tmp_path, digest)
+    dataset_path(tmp_path, digest).unlink()
+    with pytest.raises(StoreError, match="cannot read"):
+        load_stored_dataset(tmp_path, digest)
+
+
+def test_a_lock_excludes_threads_of_the_same_process(tmp_path: Path) -> None:
+    errors: list[str] = []
+
+    def attempt() -> None:
+        try:
+            with file_lock(tmp_path / "l", subject="run 'r'"):
+                errors.append("entered")
+        except RunBusyError as error:
+            errors.append(str(error))
+
+    with file_lock(tmp_path / "l", subject="run 'r'"):
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        thread.join()
+    assert errors == ["run 'r' is in use by another part of this process; wait until it is done, or end it"]
+    attempt()
+    assert errors[-1] == "entered"
+
+
+def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom alvin_core.store.locks import file_lock\n"
+        "with file_lock(Path(sys.argv[1]), subject='x'):\n    print('held', flush=True)\n    time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "l")], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with (
+            pytest.raises(RunBusyError, match=f"run 'r' is in use by process {holder.pid};"),
+            file_lock(tmp_path / "l", subject="run 'r'"),
+        ):
+            pass
+        holder.kill()
+        holder.wait()
+    with file_lock(tmp_path / "l", subject="run 'r'"):
+        pass
+
+
+def test_a_lock_can_be_waited_for(tmp_path: Path) -> None:
+    entered = threading.Event()
+    release = threading.Event()
+
+    def hold() -> None:
+        with file_lock(tmp_path / "l", subject="x"):
+            entered.set()
+            release.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert entered.wait(10)
+    threading.Timer(0.2, release.set).start()
+    with file_lock(tmp_path / "l", subject="x", wait_seconds=10):
+        assert release.is_set()
+    thread.join()
