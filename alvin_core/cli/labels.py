@@ -1,0 +1,73 @@
+"""Labels in a file, as people give them back: an ``id`` and a ``label`` column."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alvin_core.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from alvin_core.data.problems import ProblemLog
+
+__all__ = ["read_labels"]
+
+
+def read_labels(path: Path) -> pd.DataFrame:
+    """Read a file of labels: CSV, TSV, JSON Lines or Parquet, with the columns ``id`` and ``label``.
+
+    Returns
+    -------
+    frame
+        ``id`` and ``label``, both text; a missing label is blank.
+
+    Raises
+    ------
+    DataError
+        With the first problem and how many there are: labels of a file that is half readable are not taken.
+    """
+    import pandas as pd
+
+    from alvin_core.data.columns import Columns
+    from alvin_core.data.formats import UNREADABLE, open_source
+    from alvin_core.data.problems import ProblemLog
+
+    log = ProblemLog(str(path), 1)
+    opened = open_source(path, Columns(), log)
+    pairs: list[tuple[str, str]] = []
+    if opened is not None and _has_columns(opened.header, log):
+        try:
+            pairs = [(_text(id_), _text(label)) for _, (id_, label) in opened.records(("id", "label"), log)]
+        except UNREADABLE as error:
+            log.add("cut off or damaged", "make the file again", what=f"cut off or damaged: {error}")
+    if not log.count("error") and not pairs:
+        log.add("no rows", "there is a header, but not one label under it")
+    _refuse(log)
+    return pd.DataFrame(pairs, columns=["id", "label"])
+
+
+def _has_columns(header: tuple[str, ...], log: ProblemLog) -> bool:
+    for name in ("id", "label"):
+        if name not in header:
+            have = ", ".join(map(repr, header)) or "none"
+            log.add("missing column", f"a file of labels has the columns id and label; found: {have}", column=name)
+    return not log.count("error")
+
+
+def _text(value: object) -> str:
+    """Return a value as a data set reads it: 1 and 1.0 are both "1", what is absent is blank."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    is_number = isinstance(value, int | float) and not math.isnan(value)
+    return str(value) if is_number else ""
+
+
+def _refuse(log: ProblemLog) -> None:
+    if n_errors := log.count("error"):
+        more = "" if n_errors == 1 else f" (the first of {n_errors:,} problems)"
+        raise DataError(f"{log.problems()[0]}{more}; nothing was stored")

@@ -1,0 +1,108 @@
+"""``alvin step``, ``submit`` and ``undo``: taking a run further."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alvin_core.cli.app import app
+from alvin_core.cli.labels import read_labels
+from alvin_core.cli.options import JsonOption, QuietOption, RunArgument, StoreOption, store_path
+from alvin_core.cli.output import counted, say, tell
+from alvin_core.cli.progress_bar import Watch
+from alvin_core.cli.rounds import Hints, advance, kept_on_stop, say_next, say_waiting, waits
+from alvin_core.errors import AnnotationNeeded
+
+if TYPE_CHECKING:
+    from alvin_core.run import SubmitReport
+
+PERSON = "person"
+
+
+@app.command(rich_help_panel="Runs", epilog="Example: `alvin step first --rounds 2`")
+def step(
+    run: RunArgument,
+    rounds: Annotated[int, typer.Option("--rounds", "-r", min=1, help="How many more rounds.")] = 1,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Annotate what is pending and train the next round, or several.
+
+    Takes up a run that was stopped, or that waited for your labels.
+    """
+    from alvin_core.run import open_run
+
+    opened = open_run(store_path(store), run)
+    hints = Hints(opened.name, store)
+    if waits(opened):
+        raise AnnotationNeeded(
+            f"the run {opened.name!r} waits for labels of {counted(len(opened.pending()), 'text')}; get them with "
+            f"`{hints.command('export', '--pending --out FILE')}`, then `{hints.command('submit', 'FILE')}`"
+        )
+    with Watch(rounds, quiet=quiet) as watch, kept_on_stop(opened, hints):
+        advance(opened, rounds, watch, as_json=as_json)
+    if waits(opened):
+        say_waiting(opened, hints, as_json=as_json)
+    elif not as_json:
+        say_next(opened, hints)
+
+
+@app.command(
+    rich_help_panel="Runs",
+    epilog="Example: `alvin submit first first-to-label.csv --annotator maria`",
+)
+def submit(
+    run: RunArgument,
+    labels: Annotated[Path, typer.Argument(metavar="LABELS.csv", help="A file with the columns id and label.")],
+    annotator: Annotated[str, typer.Option("--annotator", help="Who gave the labels.")] = PERSON,
+    store: StoreOption = None,
+) -> None:
+    """Give a run the labels it waits for, from a file.
+
+    Blank labels are passed over, so a half-filled file can be submitted as well. All labels of the file are stored
+    or, when one of them cannot be, none.
+    """
+    from alvin_core.run import open_run
+
+    opened = open_run(store_path(store), run)
+    report = opened.submit(read_labels(labels), annotator=annotator)
+    _say_report(report, opened.name)
+    hints = Hints(opened.name, store)
+    if report.n_pending:
+        tell(f"the rest: {hints.command('export', '--pending --out FILE')}")
+    else:
+        tell(f"next: {hints.command('step')}")
+
+
+@app.command(rich_help_panel="Runs", epilog="Example: `alvin undo first row-000012`")
+def undo(
+    run: RunArgument,
+    example: Annotated[str, typer.Argument(metavar="ID", help="The example's id.")],
+    annotator: Annotated[str, typer.Option("--annotator", help="Who takes it back.")] = PERSON,
+    store: StoreOption = None,
+) -> None:
+    """Take one label back; the example is in the pool again.
+
+    Rounds that were trained with the label stay as they are.
+    """
+    from alvin_core.run import open_run
+
+    opened = open_run(store_path(store), run)
+    opened.undo(example, annotator=annotator)
+    say(f"took back the label of {example!r} in the run {opened.name!r}")
+
+
+def _say_report(report: SubmitReport, name: str) -> None:
+    say(f"{counted(report.n_new, 'new label')} stored in the run {name!r}")
+    if report.n_same:
+        were = "was" if report.n_same == 1 else "were"
+        say(f"{counted(report.n_same, 'label')} of the file {were} there already")
+    if report.n_blank:
+        say(f"{counted(report.n_blank, 'row')} without a label passed over")
+    if report.n_outside:
+        say(f"{report.n_outside:,} of the new ones had not been asked for; they count all the same")
+    waits = f"it still waits for {counted(report.n_pending, 'label')}" if report.n_pending else "nothing is missing now"
+    say(waits)
