@@ -32,7 +32,7 @@ BAD_DATA = 2
 
 # As in alvin_core.data.planted.PlantedSettings, which the help must not wait for; a test holds them equal.
 PLANTED_DEFAULTS = {
-    "strength": 0.95,
+    "strength": 0.9,
     "ambiguity": 0.05,
     "balance": 0.5,
     "n_pool": 3000,

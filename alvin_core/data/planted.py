@@ -43,7 +43,7 @@ class PlantedSettings:
     """
 
     task: str
-    strength: float = 0.95  # a shortcut that 100 labels show and 5 contradict [ours]
+    strength: float = 0.9  # strong enough to be learned first, with enough counterexamples in a pool to find [ours]
     ambiguity: float = 0.05  # about what annotators of real sentiment data disagree on at the least [ours]
     balance: float = 0.5
     n_pool: int = 3000

@@ -53,7 +53,7 @@ def share_where_the_shortcut_is_right(task: str, rows: list[Row], split: str) ->
 def test_a_predictor_that_knows_only_the_shortcut_scores_the_strength_and_fails_where_it_is_reversed(
     task: str, rows: list[Row]
 ) -> None:
-    expected = {"pool": 0.95, "test": 0.95, "ood:balanced": 0.5, "ood:reversed": 0.05}
+    expected = {"pool": 0.9, "test": 0.9, "ood:balanced": 0.5, "ood:reversed": 0.1}
     found = {split: share_where_the_shortcut_is_right(task, rows, split) for split in expected}
     assert found == pytest.approx(expected, abs=1e-9)
 
