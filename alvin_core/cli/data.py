@@ -145,6 +145,8 @@ def make_data(
         "seed": seed,
     }
     settings = PlantedSettings(task, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    if out.is_dir():
+        raise DataError(f"{out} is a folder; name the file to write")
     if out.exists() and not force:
         raise DataError(f"{out} is there already; name another --out, or replace it with --force")
     write_planted(out, settings)

@@ -73,5 +73,6 @@ def _export_pending(run: Run, path: Path, format_: str) -> int:
 
     frame: pd.DataFrame = run.pending().drop(columns="attribute")
     if not len(frame):
-        raise StoreError(f"nothing is pending in the run {run.name!r}; train its next round with `alvin step`")
+        remedy = run.waits_for or "train its next round with `alvin step`"
+        raise StoreError(f"nothing is pending in the run {run.name!r}; {remedy}")
     return export_labels(frame.assign(label=""), path, format_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from alvin_core.data.problems import ProblemLog
+    from alvin_core.data.textfiles import Record
 
 __all__ = ["read_labels"]
 
@@ -40,7 +41,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     pairs: list[tuple[str, str]] = []
     if opened is not None and _has_columns(opened.header, log):
         try:
-            pairs = [(_text(id_), _text(label)) for _, (id_, label) in opened.records(("id", "label"), log)]
+            pairs = list(_pairs(opened.records(("id", "label"), log), log))
         except UNREADABLE as error:
             log.add("cut off or damaged", "make the file again", what=f"cut off or damaged: {error}")
     if not log.count("error") and not pairs:
@@ -54,17 +55,23 @@ def _has_columns(header: tuple[str, ...], log: ProblemLog) -> bool:
         if name not in header:
             have = ", ".join(map(repr, header)) or "none"
             log.add("missing column", f"a file of labels has the columns id and label; found: {have}", column=name)
+        elif header.count(name) > 1:
+            log.add("duplicate column name", "leave one of them out", column=name, value=f"{header.count(name)} times")
     return not log.count("error")
 
 
-def _text(value: object) -> str:
-    """Return a value as a data set reads it: 1 and 1.0 are both "1", what is absent is blank."""
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    is_number = isinstance(value, int | float) and not math.isnan(value)
-    return str(value) if is_number else ""
+def _pairs(records: Iterable[Record], log: ProblemLog) -> Iterable[tuple[str, str]]:
+    """Yield ids and labels as a data set reads them: 1 and 1.0 are both "1", what is absent is blank."""
+    from alvin_core.data.packing import NestedValueError, as_text
+
+    for line, values in records:
+        try:
+            # NaN, which is not itself, is how some programs write a missing value.
+            id_, label = ("" if value != value else as_text(value).strip() for value in values)
+        except NestedValueError:
+            log.add("a list or an object where one value is expected", "give one id and one label", row=line)
+        else:
+            yield id_, label
 
 
 def _refuse(log: ProblemLog) -> None:

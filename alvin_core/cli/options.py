@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from alvin_core.errors import SettingsError
+from alvin_core.errors import SettingsError, StoreError
 from alvin_core.settings import RunSettings, default_store
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "TextOption",
     "ThreadsOption",
     "default_of",
+    "is_new",
     "parse_depth",
     "parse_set",
     "store_path",
@@ -160,8 +161,23 @@ AnnotatorOption = Annotated[
 
 
 def store_path(store: Path | None) -> Path:
-    """Return the folder of the runs: the one that was named, else the default."""
-    return default_store() if store is None else store
+    """Return the folder of the runs: the one that was named, else the default.
+
+    Raises
+    ------
+    StoreError
+        When it begins with the home of somebody who is not here.
+    """
+    path = default_store() if store is None else store
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise StoreError(f"the store {path} cannot be found: {error}; name another folder") from error
+
+
+def is_new(folder: Path) -> bool:
+    """Return whether a store's folder is yet to be made, or empty: then there are no runs, and nothing is wrong."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def parse_set(assignments: Sequence[str]) -> dict[str, object]:

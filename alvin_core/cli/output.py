@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -122,11 +123,13 @@ def listing(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: 
         The columns of figures, aligned to the right.
     """
     cells = [["–" if cell is None else one_line(str(cell)) for cell in row] for row in rows]
-    widths = [max(len(line[at]) for line in (columns, *cells)) for at in range(len(columns))]
+    widths = [max(cell_len(line[at]) for line in (columns, *cells)) for at in range(len(columns))]
 
     def aligned(line: Sequence[str]) -> str:
-        pairs = zip(columns, line, widths, strict=True)
-        return "  ".join(cell.rjust(n) if name in right else cell.ljust(n) for name, cell, n in pairs).rstrip()
+        # Chinese, say, takes two places a character.
+        blanks = [" " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)]
+        parts = zip(columns, line, blanks, strict=True)
+        return "  ".join(blank + cell if name in right else cell + blank for name, cell, blank in parts).rstrip()
 
     say(aligned(columns), style="bold")
     for line in cells:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from alvin_core.cli.output import counted, error_console, reason, seconds, tell, warn
 from alvin_core.progress import ProgressEvent
@@ -18,7 +19,6 @@ __all__ = ["Watch"]
 REPLAY = "replay"  # its events count rounds, not steps of one
 SEARCHING = ("select", "retrieve")  # their notes tell how it goes, and are gone with the bar
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
-WORTH_A_LINE = 1.0  # seconds of encoding above which its speed is told
 
 STAGES = {
     "load": "load the model",
@@ -72,7 +72,6 @@ class Watch:
             self._done = event.done
             return
         if event.stage != self._event.stage or event.done < self._event.done:
-            self._finish_stage()
             self._began = time.monotonic()
         self._event = event
         self._tell_note(event)
@@ -81,12 +80,21 @@ class Watch:
         elif not self._quiet:
             self._write_line(event)
 
-    def round_done(self) -> None:
-        """Count a finished round and clear the screen for what is said of it."""
-        self._finish_stage()
+    def round_done(self, encoding: Mapping[str, Any] | None = None) -> None:
+        """Count a finished round and clear the screen for what is said of it.
+
+        Parameters
+        ----------
+        encoding : mapping, optional
+            As `RoundRecord` has it. How fast texts were encoded is told: it is the step whose cost a user can change.
+        """
         self._event = ProgressEvent("", 0, 0)
         self._done += 1
         self.pause()
+        encoding = encoding or {}
+        speed, n_texts = encoding.get("texts_per_second"), encoding.get("n_encoded", 0)
+        if speed and not self._quiet:
+            tell(f"encoded {counted(n_texts, 'text')} in {seconds(n_texts / speed)}, {speed:,.0f} texts a second")
 
     def pause(self) -> None:
         """Clear the bars; the next step of progress draws them again."""
@@ -124,14 +132,6 @@ class Watch:
         where = f"{self._round_words()}: " if self._total > 1 else ""
         soon = f", about {seconds(left)} left" if left >= 1 else ""
         tell(f"{where}{_words(event)} {share:.0%}{soon}")
-
-    def _finish_stage(self) -> None:
-        """Tell how fast the texts were encoded: it is the step whose cost a user can change."""
-        elapsed = time.monotonic() - self._began
-        if self._event.stage == "encode" and elapsed >= WORTH_A_LINE and not self._quiet:
-            n_texts = self._event.done
-            self.pause()
-            tell(f"encoded {counted(n_texts, 'text')} in {seconds(elapsed)}, {n_texts / elapsed:,.0f} texts a second")
 
     def _tell_note(self, event: ProgressEvent) -> None:
         """Say each thing that a user should know once; what only tells how a search goes stands beside the bar."""

@@ -16,7 +16,7 @@ from alvin_core.errors import AnnotationNeeded, Cancelled
 if TYPE_CHECKING:
     from alvin_core.run import RoundRecord, Run
 
-__all__ = ["Hints", "advance", "kept_on_stop", "run_to", "say_next", "say_waiting", "waits"]
+__all__ = ["Hints", "advance", "is_finished", "kept_on_stop", "run_to", "say_next", "say_waiting", "waits"]
 
 
 class Hints:
@@ -48,12 +48,17 @@ def run_to(run: Run, n_annotations: int, watch: Watch, *, as_json: bool) -> None
     """Go on until ``n_annotations`` proposals were annotated and trained on, showing each round.
 
     Stops, without an error, where a person must annotate first.
+
+    Raises
+    ------
+    AnnotationNeeded
+        When a run that no person annotates has labels of a single class, the others having been taken back.
     """
-    last = n_annotations
     try:
-        _show(run, run.run_rounds(n_annotations, watch), watch, last, as_json=as_json)
+        _show(run, run.run_rounds(n_annotations, watch), watch, n_annotations, as_json=as_json)
     except AnnotationNeeded:
-        return
+        if not waits(run):
+            raise
 
 
 def advance(run: Run, n_steps: int, watch: Watch, *, as_json: bool) -> None:
@@ -78,7 +83,7 @@ def _steps(run: Run, n_steps: int, watch: Watch) -> Iterator[RoundRecord]:
 def _show(run: Run, records: Iterator[RoundRecord], watch: Watch, last: int, *, as_json: bool) -> None:
     table, warnings = RoundTable(), Warnings()
     for record in records:
-        watch.round_done()
+        watch.round_done(record.encoding)
         if as_json:
             print_json(round_json(record, annotated=record.round < last and not waits(run)))
         else:
@@ -105,11 +110,21 @@ def say_waiting(run: Run, hints: Hints, *, as_json: bool = False) -> None:
     file = shlex.quote(f"{run.name}-to-label.csv")
     if not as_json:
         say()
+    if not n_pending:  # it is a second class that is missing
+        why = run.waits_for
+        write(why[:1].upper() + why[1:])
+        return
     write(f"The run {run.name!r} waits for labels of {counted(n_pending, 'text')}:")
     write(f"  1. {hints.command('export', f'--pending --out {file}')}")
     write(f"  2. fill in the label column with: {', '.join(run.dataset.classes)}")
     write(f"  3. {hints.command('submit', file)}")
     write(f"  4. {hints.command('step')}")
+
+
+def is_finished(run: Run) -> bool:
+    """Return whether the newest round had nothing left to propose."""
+    n_rounds = run.n_rounds
+    return n_rounds > 0 and not run.record(n_rounds - 1).selection.get("n") and run.state == "ready"
 
 
 def say_next(run: Run, hints: Hints) -> None:
@@ -119,10 +134,13 @@ def say_next(run: Run, hints: Hints) -> None:
         say(f"Created {run.name!r} with its initial set; nothing is trained yet. Go on with:")
         say(f"  {hints.command('step', '--rounds 3')}")
         return
-    rows = (
+    rows = [
         (hints.command("show", f"--round {run.n_rounds - 1}"), "why each example was picked"),
         (hints.command("step"), "one more round"),
         (hints.command("export", f"--out {shlex.quote(run.name + '.csv')}"), "the labels, to a file"),
-    )
+    ]
+    if is_finished(run):
+        say("Every example of the pool is labeled and trained on.")
+        del rows[1]
     say("Next:")
     plain_table(rows, indent="  ")

@@ -12,7 +12,7 @@ from alvin_core.cli.options import JsonOption, RunArgument, StoreOption, store_p
 from alvin_core.cli.output import counted, one_line, plain_table, print_json, say
 from alvin_core.cli.picks import pick_values, show_picks
 from alvin_core.cli.round_table import RoundTable, Warnings
-from alvin_core.cli.rounds import Hints, say_waiting, waits
+from alvin_core.cli.rounds import Hints, is_finished, say_waiting, waits
 from alvin_core.settings import RunSettings
 from alvin_core.tables import to_table
 
@@ -134,7 +134,8 @@ def _show_pending(run: Run, hints: Hints) -> None:
     pending = run.pending()
     say()
     if not len(pending):
-        say(f"Nothing is pending; train with: {hints.command('step')}")
+        done = "every example of the pool is labeled and trained on" if is_finished(run) else ""
+        say(f"Nothing is pending; {done or 'train with: ' + hints.command('step')}")
         return
     say(f"Pending: {counted(len(pending), 'example')}, which the next step annotates ({hints.command('step')}):")
     texts = pending["text"] if "text" in pending else pending["text_a"] + " | " + pending["text_b"]

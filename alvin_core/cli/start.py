@@ -101,7 +101,7 @@ def run(
         "runtime.threads": threads,
     }
     chosen = _settings(settings, given, set_ or [])
-    _refuse_taken(name, store, rounds)
+    _check_store(name, store, rounds)
     columns = columns_of(text, text_a, text_b, label, id_, split, attribute)
     dataset = load(data, columns, strict=strict, seed=chosen.seed, classes=parse_classes(classes))
     _start(dataset, chosen, data, name, store, rounds, as_json=as_json, quiet=quiet)
@@ -118,18 +118,18 @@ def _settings(file: Path | None, given: dict[str, object], assignments: list[str
     return chosen
 
 
-def _refuse_taken(name: str | None, store: Path | None, rounds: int) -> None:
-    """Refuse a name that is taken before any work is done, and say how that run goes on.
+def _check_store(name: str | None, store: Path | None, rounds: int) -> None:
+    """Refuse, before any work is done, what is no store, and a name that is taken; say how that run goes on.
 
     Raises
     ------
     StoreError
     """
+    folder = store_path(store)
+    if not folder.exists() or (folder.is_dir() and not (folder / "alvin.db").exists()):
+        return
     from alvin_core.run import list_runs
 
-    folder = store_path(store)
-    if name is None or not folder.is_dir():
-        return
     for info in list_runs(folder):
         if info.name == name:
             missing = rounds + 1 - info.n_rounds

@@ -10,7 +10,7 @@ import typer
 from alvin_core.cli.app import app
 from alvin_core.cli.labels import read_labels
 from alvin_core.cli.options import JsonOption, QuietOption, RunArgument, StoreOption, store_path
-from alvin_core.cli.output import counted, say, tell
+from alvin_core.cli.output import counted, say, tell, warn
 from alvin_core.cli.progress_bar import Watch
 from alvin_core.cli.rounds import Hints, advance, kept_on_stop, say_next, say_waiting, waits
 from alvin_core.errors import AnnotationNeeded
@@ -37,9 +37,9 @@ def step(
 
     opened = open_run(store_path(store), run)
     hints = Hints(opened.name, store)
-    if waits(opened):
+    if waits(opened) and (n_pending := len(opened.pending())):
         raise AnnotationNeeded(
-            f"the run {opened.name!r} waits for labels of {counted(len(opened.pending()), 'text')}; get them with "
+            f"the run {opened.name!r} waits for labels of {counted(n_pending, 'text')}; get them with "
             f"`{hints.command('export', '--pending --out FILE')}`, then `{hints.command('submit', 'FILE')}`"
         )
     with Watch(rounds, quiet=quiet) as watch, kept_on_stop(opened, hints):
@@ -73,7 +73,10 @@ def submit(
     hints = Hints(opened.name, store)
     if report.n_pending:
         tell(f"the rest: {hints.command('export', '--pending --out FILE')}")
+    elif waits(opened):
+        warn(opened.waits_for)
     else:
+        say("nothing is missing now")
         tell(f"next: {hints.command('step')}")
 
 
@@ -104,5 +107,5 @@ def _say_report(report: SubmitReport, name: str) -> None:
         say(f"{counted(report.n_blank, 'row')} without a label passed over")
     if report.n_outside:
         say(f"{report.n_outside:,} of the new ones had not been asked for; they count all the same")
-    waits = f"it still waits for {counted(report.n_pending, 'label')}" if report.n_pending else "nothing is missing now"
-    say(waits)
+    if report.n_pending:
+        say(f"it still waits for {counted(report.n_pending, 'label')}")

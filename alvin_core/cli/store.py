@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from alvin_core.cli.app import app
-from alvin_core.cli.options import JsonOption, RunArgument, StoreOption, store_path
+from alvin_core.cli.options import JsonOption, RunArgument, StoreOption, is_new, store_path
 from alvin_core.cli.output import counted, listing, print_json, say, tell
 from alvin_core.errors import AlvinError
 
@@ -20,7 +20,7 @@ def runs(store: StoreOption = None, as_json: JsonOption = False) -> None:
     from alvin_core.run import list_runs
 
     folder = store_path(store)
-    infos = list_runs(folder) if folder.is_dir() and any(folder.iterdir()) else []
+    infos = [] if is_new(folder) else list_runs(folder)
     if as_json:
         for info in infos:
             print_json(info.to_dict())

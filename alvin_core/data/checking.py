@@ -17,7 +17,7 @@ from alvin_core.data.rules import Options, Verdict, judge
 from alvin_core.errors import SettingsError
 from alvin_core.types import IntArray
 
-__all__ = ["Columns", "Examined", "Options", "Problem", "Report", "check_dataset", "examine", "length_warnings"]
+__all__ = ["Columns", "Examined", "Options", "Problem", "Report", "check_dataset", "examine"]
 
 
 @dataclass(frozen=True)
@@ -61,33 +61,6 @@ def check_dataset(
         raise SettingsError(f"max_problems = {max_problems} is out of range; at least 1 is needed")
     options = checked_options(columns, strict=strict, seed=seed, test_share=test_share, classes=classes)
     return _report(str(source), examine(source, options, max_problems))
-
-
-def length_warnings(n_tokens: IntArray, max_length: int) -> tuple[str, ...]:
-    """Say how many texts are longer than the encoder reads, and how much of them is cut.
-
-    Parameters
-    ----------
-    n_tokens : int array of shape (n,)
-        Tokens of each text before cutting, special tokens included.
-    max_length : int
-        How many the encoder reads.
-
-    Returns
-    -------
-    tuple of str
-        One warning, or none.
-    """
-    n_long = int((n_tokens > max_length).sum())
-    if not n_long:
-        return ()
-    n_cut = int(np.maximum(n_tokens.astype(np.int64) - max_length, 0).sum())
-    share = n_cut / int(n_tokens.sum(dtype=np.int64))
-    texts = "text is" if n_long == 1 else "texts are"
-    return (
-        f"{n_long:,} of {len(n_tokens):,} {texts} longer than the {max_length:,} tokens that the encoder reads: "
-        f"{share:.1%} of all tokens are cut",
-    )
 
 
 def checked_options(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from alvin_core.data.columns import Layout
 from alvin_core.data.dataset import UNLABELED
 from alvin_core.data.formats import UNREADABLE, RecordSource, log_unreadable
-from alvin_core.data.packing import NestedValueError, Packed, as_text
+from alvin_core.data.packing import WHOLE_NUMBER, NestedValueError, Packed, as_text
 from alvin_core.data.problems import ProblemLog
 from alvin_core.data.textfiles import ABSENT
 
@@ -26,7 +25,6 @@ MAX_NAME = 128  # characters of an id, a label, a split or an attribute value
 MAX_VALUES = 10_000  # different labels, splits or attribute values: more is the wrong column, and costs memory
 REFUSED = -2  # a value that was logged as an error
 GOOD, EMPTY, BAD = 0, 1, 2
-WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
 
 
 class Categories:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 
 import numpy as np
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 from alvin_core.data.dataset import Texts
 from alvin_core.data.textfiles import ABSENT
 
-__all__ = ["NestedValueError", "Packed", "as_text"]
+__all__ = ["WHOLE_NUMBER", "NestedValueError", "Packed", "as_text"]
+
+WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")  # as labels are often written; their class is named without the point
 
 
 class NestedValueError(Exception):

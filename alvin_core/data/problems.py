@@ -11,12 +11,17 @@ import numpy as np
 
 from alvin_core.types import IntArray
 
-__all__ = ["Problem", "ProblemLog", "Report", "Severity", "Unit", "shorten"]
+__all__ = ["Problem", "ProblemLog", "Report", "Severity", "Unit", "counted", "shorten"]
 
 Severity = Literal["error", "warning"]
 Unit = Literal["line", "row"]
 
 SHOWN_CHARACTERS = 40
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun: ``1 row``, ``3,000 rows``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def shorten(value: object) -> str:
@@ -220,6 +225,5 @@ class ProblemLog:
             if first.row is None:
                 lines.append(f"{first.what}" + (f"; {first.remedy}" if first.remedy else ""))
             else:
-                rows = "1 row" if kind.n == 1 else f"{kind.n:,} rows"
-                lines.append(f"{rows}: {name} (first: {first.unit} {first.row})")
+                lines.append(f"{counted(kind.n, 'row')}: {name} (first: {first.unit} {first.row})")
         return tuple(lines)

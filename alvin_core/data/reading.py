@@ -13,8 +13,8 @@ from alvin_core.data.checking import checked_options, examine
 from alvin_core.data.columns import Columns
 from alvin_core.data.dataset import Dataset
 from alvin_core.data.gathering import Categories, Ids, Table
-from alvin_core.data.problems import ProblemLog
-from alvin_core.data.rules import Verdict
+from alvin_core.data.problems import ProblemLog, counted
+from alvin_core.data.rules import Options, Verdict
 from alvin_core.errors import DataError
 from alvin_core.types import IdArray
 
@@ -75,15 +75,24 @@ def load_dataset(
     options = checked_options(columns, strict=strict, seed=seed, test_share=test_share, classes=classes)
     examined = examine(source, options, cap=1)
     if examined.table is None or examined.verdict is None or examined.log.count("error"):
-        raise DataError(_first_problem(str(source), examined.log))
+        raise DataError(_first_problem(str(source), options, examined.log))
     return _build(examined.table, examined.verdict, examined.log)
 
 
-def _first_problem(source: str, log: ProblemLog) -> str:
-    n = log.count("error")
+def _first_problem(source: str, options: Options, log: ProblemLog) -> str:
     first = next(problem for problem in log.problems() if problem.severity == "error")
-    count = "1 problem" if n == 1 else f"{n:,} problems"
-    return f"{first} ({count} in all; run `alvin check {shlex.quote(source)}` to see them all)"
+    command = shlex.join(["alvin", "check", source, *_arguments(options)])
+    return f"{first} ({counted(log.count('error'), 'problem')} in all; run `{command}` to see them all)"
+
+
+def _arguments(options: Options) -> list[str]:
+    """Return the command line's words for the options that decide what is a problem."""
+    words = [word for role, name in options.columns.given().items() for word in (f"--{role.replace('_', '-')}", name)]
+    if options.strict:
+        words.append("--strict")
+    if options.classes is not None:
+        words += ["--classes", ",".join(options.classes)]
+    return words
 
 
 def _build(table: Table, verdict: Verdict, log: ProblemLog) -> Dataset:

@@ -14,7 +14,7 @@ from alvin_core.data.columns import Columns, listed
 from alvin_core.data.dataset import UNLABELED
 from alvin_core.data.duplicates import find_duplicates, repeated_rows
 from alvin_core.data.gathering import EMPTY, GOOD, Table
-from alvin_core.data.problems import ProblemLog, Severity
+from alvin_core.data.problems import ProblemLog, Severity, counted
 from alvin_core.data.splitting import stratified_split
 from alvin_core.types import IntArray
 
@@ -222,7 +222,7 @@ def _check_sizes(table: Table, verdict: Verdict, log: ProblemLog) -> None:
         at = verdict.split_names.index(name) if name in verdict.split_names else None
         n = 0 if at is None else int((verdict.keep & (verdict.splits == at)).sum())
         if name == "pool" and 0 < n < MIN_POOL:
-            what = f"only {n} rows in the pool"
+            what = f"only {counted(n, 'row')} in the pool"
             log.add("too few pool rows", f"at least {MIN_POOL} are needed; add rows", what=what, column=column)
         elif n == 0:
             if column is None:
@@ -239,13 +239,13 @@ def _check_labels(table: Table, verdict: Verdict, options: Options, log: Problem
     column, labels = table.layout.label, np.where(verdict.keep, verdict.labels, UNLABELED)
     n_labeled, classes = int((labels >= 0).sum()), verdict.classes
     if not classes:
-        remedy = f"name the label column, one of: {listed(table.layout.header)}; or give all class names"
+        remedy = f"name the label column, one of: {listed(table.layout.header)}; or give all class names (--classes)"
         log.add("no labels are known", remedy, column=column)
         return
     if len(classes) == 1:
         log.add("only one class", "at least 2 are needed; is it the right column?", column=column, value=classes[0])
     if len(classes) > max(FEW_CLASSES, n_labeled / 2) and options.classes is None:
-        what = f"{len(classes):,} different labels in {n_labeled:,} labeled rows"
+        what = f"{len(classes):,} different labels in {counted(n_labeled, 'labeled row')}"
         log.add("too many classes", "classes must repeat; is it the right column?", what=what, column=column)
     in_pool, in_evaluation = verdict.keep & (verdict.splits == 0), verdict.keep & (verdict.splits > 0)
     codes = table.labels.array() if table.labels is not None else labels
@@ -270,7 +270,7 @@ def _check_pool_labels(
     if len(known) < len(pool_classes):  # some pool rows have no label
         in_pool = verdict.keep & (verdict.splits == 0)
         n = int((in_pool & (verdict.labels < 0)).sum())
-        what = f"{n:,} of {int(in_pool.sum()):,} pool rows have no label, so a person must annotate"
+        what = f"no label in {n:,} of {int(in_pool.sum()):,} pool rows, so a person must annotate"
         log.add("pool partly labeled", "label them all to let the column answer", what=what, severity="warning")
         return
     if len(known) == 1 and len(classes) > 1:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from alvin_core.data.columns import STANDARD_NAMES
-from alvin_core.data.problems import ProblemLog, Unit
+from alvin_core.data.problems import ProblemLog, Unit, counted
 
 __all__ = ["ABSENT", "MAX_FIELD", "DelimitedFile", "JsonLinesFile", "Record", "read_head"]
 
@@ -107,7 +107,8 @@ class DelimitedFile:
                     if len(values) == width:
                         yield line, pick(values)
                     elif values and width:
-                        what = f"ragged row: {len(values)} values where the header has {width} columns"
+                        found, expected = counted(len(values), "value"), counted(width, "column")
+                        what = f"ragged row: {found} where the header has {expected}"
                         log.add("ragged row", self._ragged_remedy(), what=what, row=line)
                 line = reader.line_num + 1
 

@@ -90,7 +90,9 @@ def create_run(
                 settings=settings.to_dict(),
                 annotator=start.annotator,
                 dataset=digest,
-                source=source,
+                source=source.encode(
+                    "utf-8", "replace"
+                ).decode(),  # a file's name need not be Unicode, a database's text must
                 environment=describe_environment(),
                 created_at=now(),
             )
@@ -117,19 +119,19 @@ def _start(dataset: Dataset, settings: RunSettings) -> Start:
             "use annotator = 'person'"
         )
     if settings.annotator != "person" and n_labeled == n_pool:
-        _check_initial(settings.initial, n_pool)
+        _check_initial(settings.initial, n_pool, "examples")
         return Start("oracle", pool_rows[draw_initial(labels, settings.initial, rng)], nothing)
     given = nothing if n_labeled == n_pool else pool_rows[labels != UNLABELED]
     if len(np.unique(dataset.labels[given])) >= 2:
         return Start("person", given, nothing)
     open_rows = np.setdiff1d(pool_rows, given)
-    _check_initial(settings.initial, len(open_rows))
+    _check_initial(settings.initial, len(open_rows), "examples without a label")
     return Start("person", given, rng.choice(open_rows, size=settings.initial, replace=False))
 
 
-def _check_initial(initial: int, n_open: int) -> None:
+def _check_initial(initial: int, n_open: int, what: str) -> None:
     if initial >= n_open:
         raise PoolError(
-            f"initial = {initial} leaves nothing to select from: the pool has {n_open} examples without a label; "
-            f"take at most {n_open - 1}"
+            f"initial = {initial} leaves nothing to select from: the pool has {n_open} {what}; "
+            f"take at most {n_open - 1}, or add data"
         )

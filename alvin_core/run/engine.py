@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from alvin_core.data.dataset import Dataset
 from alvin_core.progress import Progress, silent
 from alvin_core.run.environment import describe_environment
-from alvin_core.settings import RunSettings
+from alvin_core.settings import Depth, RunSettings
 from alvin_core.types import Float32Array
 
 if TYPE_CHECKING:
@@ -33,9 +33,19 @@ class Loaded:
     plan: DevicePlan
     encoder: Encoder
     features: Features
+    embedded: Features | None  # the frozen encoder's vectors, where they are the space and are not what is trained on
     embeddings: Float32Array | None
     load_seconds: float
     encode_seconds: float
+
+    @property
+    def n_encoded(self) -> int:
+        return self.features.n_encoded + (0 if self.embedded is None else self.embedded.n_encoded)
+
+    @property
+    def texts_per_second(self) -> float | None:
+        elapsed = self.features.encode_seconds + (0.0 if self.embedded is None else self.embedded.encode_seconds)
+        return self.n_encoded / elapsed if self.n_encoded and elapsed else None
 
 
 @dataclass
@@ -109,58 +119,46 @@ class Engine:
         apply_threads(plan.threads)
         encoder = load_encoder(settings.encoder, plan)
         loaded = time.perf_counter()
-        features, embeddings = self._read(encoder, settings, plan, progress)
+        depth = settings.training.trainable_layers
+        features, embedded = self._read(encoder, depth, settings, plan, progress), None
+        if settings.space == "encoder" and features.vectors() is None:
+            embedded = self._read(encoder, 0, settings, plan, progress)
         self._loaded = Loaded(
             key=key,
             plan=plan,
             encoder=encoder,
             features=features,
-            embeddings=embeddings,
+            embedded=embedded,
+            embeddings=None if settings.space == "model" else (features if embedded is None else embedded).vectors(),
             load_seconds=loaded - start,
             encode_seconds=time.perf_counter() - loaded,
         )
         return self._loaded, True
 
     def _read(
-        self, encoder: Encoder, settings: RunSettings, plan: DevicePlan, progress: Progress
-    ) -> tuple[Features, Float32Array | None]:
-        from alvin_core.encoding.features import compute_features, embed
+        self, encoder: Encoder, depth: Depth, settings: RunSettings, plan: DevicePlan, progress: Progress
+    ) -> Features:
+        from alvin_core.encoding.features import compute_features
 
-        features = compute_features(
+        return compute_features(
             encoder,
             self.dataset.texts,
             self.dataset.second_texts,
-            trainable_layers=settings.training.trainable_layers,
+            trainable_layers=depth,
             settings=settings.encoder,
             plan=plan,
             cache_dir=self.cache,
             progress=progress,
         )
-        if settings.space == "model":
-            return features, None
-        vectors = features.vectors()
-        if vectors is not None:
-            return features, vectors
-        embeddings = embed(
-            encoder,
-            self.dataset.texts,
-            self.dataset.second_texts,
-            settings=settings.encoder,
-            plan=plan,
-            cache_dir=self.cache,
-            progress=progress,
-        )
-        return features, embeddings
 
 
 def _with_encoding(result: RoundResult, loaded: Loaded, settings: RunSettings, *, is_new: bool) -> RoundResult:
     """Add to a round what its encoding took, and what the encoder cut, where it encoded just now."""
     features = loaded.features
-    n_encoded = features.n_encoded if is_new else 0
     encoding = {
-        "n_encoded": n_encoded,
+        "n_encoded": loaded.n_encoded if is_new else 0,
         "from_cache": features.from_cache,
-        "texts_per_second": n_encoded / features.encode_seconds if n_encoded and features.encode_seconds else None,
+        "texts_per_second": loaded.texts_per_second if is_new else None,
     }
     seconds = {
         "load": loaded.load_seconds if is_new else 0.0,
@@ -177,7 +175,8 @@ def _cut_warning(features: Features, max_length: int) -> tuple[str, ...]:
     counts = features.counts
     if not counts.n_cut:
         return ()
+    are = "is" if counts.n_cut == 1 else "are"
     return (
-        f"{counts.n_cut} of {len(counts)} texts are longer than the encoder reads (at most {max_length} tokens); "
+        f"{counts.n_cut:,} of {len(counts):,} texts {are} longer than the encoder reads (at most {max_length} tokens); "
         f"{counts.cut_share:.1%} of all tokens are cut off",
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from alvin_core.errors import SettingsError, StoreError
+from alvin_core.store.arrays import disk_reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,12 +23,14 @@ def export_labels(labels: pd.DataFrame, path: Path, format_name: str) -> int:
         raise SettingsError(f"format = {format_name!r} is unknown; choose one of: {', '.join(EXPORT_FORMATS)}")
     if path.is_dir():
         raise StoreError(f"{path} is a folder; name a file to export to")
+    if not path.parent.is_dir():
+        raise StoreError(f"cannot write {path}: there is no folder {path.parent}; make it first, or name another file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         EXPORT_FORMATS[format_name](labels, temporary)
         temporary.replace(path)
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+        raise StoreError(f"cannot write {path}: {disk_reason(error)}") from error
     except ImportError as error:
         raise StoreError(
             f"parquet files need pyarrow ({error}); `pip install pyarrow`, or take csv or jsonl"

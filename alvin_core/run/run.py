@@ -17,7 +17,7 @@ from alvin_core.run.exporting import export_labels
 from alvin_core.run.forking import fork_run
 from alvin_core.run.handle import RunHandle, missing_labels, state_of
 from alvin_core.run.replaying import replay_run
-from alvin_core.run.stepping import check_reach, record_of, step_run
+from alvin_core.run.stepping import check_reach, record_of, step_run, why_waiting
 from alvin_core.run.submitting import submit_labels, undo_label
 from alvin_core.run.values import ReplayRound, RoundRecord, RunState, SubmitReport
 from alvin_core.settings import RunSettings
@@ -94,6 +94,11 @@ class Run:
         with self._handle.store.read() as session:
             self._handle.check_exists(session)
             return state_of(session, self._handle.row, current_labels(session, self.id))
+
+    @property
+    def waits_for(self) -> str:
+        """What a person must do before the run can go on, in one line; empty when it can."""
+        return why_waiting(self._handle)
 
     @property
     def n_rounds(self) -> int:
@@ -224,13 +229,7 @@ class Run:
         return replay_run(self._handle, self._engine, progress)
 
     def record(self, round_no: int) -> RoundRecord:
-        """Return one round's figures.
-
-        Raises
-        ------
-        StoreError
-            When the run has no such round; so do all methods that take a round.
-        """
+        """Return one round's figures. Like all methods that take a round, raise `StoreError` when there is no such."""
         with self._handle.store.read() as session:
             return record_of(self._handle, self._handle.round_row(session, round_no))
 

@@ -20,7 +20,7 @@ from alvin_core.store.labels import add_labels, current_labels, last_seq, now
 from alvin_core.store.rounds import add_round, count_rounds, sweep_run
 from alvin_core.store.tables import RoundRow
 
-__all__ = ["check_reach", "record_of", "step_run"]
+__all__ = ["check_reach", "record_of", "step_run", "why_waiting"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,20 @@ def record_of(handle: RunHandle, row: RoundRow) -> RoundRecord:
     )
 
 
+def why_waiting(handle: RunHandle) -> str:
+    """Say in one line what a person must do before the run can go on; empty when it can."""
+    with handle.store.read() as session:
+        handle.check_exists(session)
+        labels = current_labels(session, handle.row.id)
+        missing, n_proposed = missing_labels(session, handle.row.id, labels)
+    try:
+        _check_answered(handle, missing, n_proposed)
+        _check_classes(handle, {one.label for one in labels.values()})
+    except AnnotationNeeded as needed:
+        return str(needed)
+    return ""
+
+
 def check_reach(handle: RunHandle, n: int) -> None:
     """Raise when the pool is too small for an oracle to annotate ``n`` times, before hours of work show it.
 
@@ -100,8 +114,8 @@ def check_reach(handle: RunHandle, n: int) -> None:
     reach = certain + math.ceil((n_open - len(missing)) / budget)
     if n > reach:
         raise PoolError(
-            f"{n} rounds of {budget} ask for more than the {n_open} examples that the pool has left; "
-            f"at most {reach} are possible: lower the rounds or the budget"
+            f"rounds = {n} is too many: the pool, with {n_open} examples left and a budget of {budget}, is used up "
+            f"after {reach}; lower the rounds or the budget"
         )
 
 
@@ -111,32 +125,43 @@ def _annotate(session: Session, handle: RunHandle) -> Snapshot:
     handle.check_exists(session)
     labels = current_labels(session, run_id)
     missing, n_proposed = missing_labels(session, run_id, labels)
-    if missing and handle.row.annotator == "person":
-        raise AnnotationNeeded(
-            f"{len(missing)} of the {n_proposed} examples that the run {handle.row.name!r} proposed have no label yet; "
-            f"annotate them, then `alvin submit {handle.row.name} LABELS.csv`"
-        )
+    _check_answered(handle, missing, n_proposed)
     if missing:
         dataset = handle.dataset
         answers = [(one, dataset.classes[dataset.labels[handle.row_of_id[one]]]) for one in missing]
         add_labels(session, run_id, answers, source="oracle", annotator="oracle")
         labels = current_labels(session, run_id)
     round_no = count_rounds(session, run_id)
-    _check_trainable(handle, round_no, n_proposed, labels.keys(), {one.label for one in labels.values()})
+    if round_no and not n_proposed:
+        _check_open(handle, labels)
+    _check_classes(handle, {one.label for one in labels.values()})
     rows, classes = handle.labeled(labels)
     return Snapshot(round_no, last_seq(session, run_id), rows, classes)
 
 
-def _check_trainable(handle: RunHandle, round_no: int, n_proposed: int, labeled: Sized, classes: set[str]) -> None:
-    name = handle.row.name
-    if round_no and not n_proposed and len(labeled) >= len(handle.dataset.rows_of("pool")):
+def _check_answered(handle: RunHandle, missing: Sized, n_proposed: int) -> None:
+    if missing and handle.row.annotator == "person":
+        have = "has" if len(missing) == 1 else "have"
+        raise AnnotationNeeded(
+            f"{len(missing)} of the {n_proposed} examples that the run {handle.row.name!r} proposed {have} no label "
+            f"yet; annotate what is missing, then `alvin submit {handle.row.name} LABELS.csv`"
+        )
+
+
+def _check_open(handle: RunHandle, labels: Sized) -> None:
+    if len(labels) >= len(handle.dataset.rows_of("pool")):
+        name = handle.row.name
         raise PoolError(
-            f"all {len(labeled)} pool examples of the run {name!r} are labeled and trained on; nothing is left to "
+            f"all {len(labels)} pool examples of the run {name!r} are labeled and trained on; nothing is left to "
             f"select: `alvin export {name}` writes the labels"
         )
+
+
+def _check_classes(handle: RunHandle, classes: set[str]) -> None:
     if len(classes) < 2:
+        name = handle.row.name
         found = f"only the class {classes.pop()!r}" if classes else "no label"
         raise AnnotationNeeded(
-            f"the labeled set of the run {name!r} has {found}, at least 2 classes are needed to train; "
-            f"label an example of another class with `alvin submit {name} LABELS.csv`"
+            f"the labeled set of the run {name!r} has {found}, at least 2 classes are needed to train; label any pool "
+            f"example of another class with `alvin submit {name} LABELS.csv`, whether it was proposed or not"
         )

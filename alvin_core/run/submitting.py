@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from alvin_core.data.packing import WHOLE_NUMBER, NestedValueError, as_text
+from alvin_core.data.problems import shorten
 from alvin_core.errors import LabelError
 from alvin_core.run.handle import RunHandle, missing_labels
 from alvin_core.run.values import SubmitReport
@@ -20,7 +21,10 @@ LONGEST_ANNOTATOR = 200
 def submit_labels(handle: RunHandle, labels: Any, annotator: str) -> SubmitReport:
     """Store labels; see `Run.submit`."""
     check_annotator(annotator)
-    given = list(_pairs(labels))
+    classes = handle.dataset.classes
+    given = [
+        (example_id, label if label is None else _class_name(label, classes)) for example_id, label in _pairs(labels)
+    ]
     wanted = [(example_id, label) for example_id, label in given if label is not None]
     with handle.store.write() as session:
         handle.check_exists(session)
@@ -50,8 +54,10 @@ def undo_label(handle: RunHandle, example_id: str, annotator: str) -> None:
 
 def check_annotator(annotator: str) -> None:
     """Raise when an annotator's name is empty or overlong."""
-    if not annotator.strip() or len(annotator) > LONGEST_ANNOTATOR:
-        raise LabelError(f"annotator = {annotator[:20]!r} must be a name of 1 to {LONGEST_ANNOTATOR} characters")
+    if not annotator.strip() or len(annotator) > LONGEST_ANNOTATOR or not annotator.isprintable():
+        raise LabelError(
+            f"annotator = {annotator[:20]!r} must be a name of 1 to {LONGEST_ANNOTATOR} printable characters"
+        )
 
 
 def _check(handle: RunHandle, wanted: list[tuple[str, str]], held: Mapping[str, LabelRow]) -> dict[str, str]:
@@ -59,8 +65,10 @@ def _check(handle: RunHandle, wanted: list[tuple[str, str]], held: Mapping[str, 
     problems = []
     new: dict[str, str] = {}
     for example_id, label in wanted:
-        known = held[example_id].label if example_id in held else new.get(example_id)
+        known = held[example_id].label if example_id in held else None
         problem = _problem(handle, example_id, label, known)
+        if not problem and new.get(example_id, label) != label:
+            problem = f"example {example_id!r} is given two labels, {new[example_id]!r} and {label!r}; decide for one"
         if problem:
             problems.append(problem)
         elif known is None:
@@ -99,14 +107,22 @@ def _pairs(labels: Any) -> Iterator[tuple[str, str | None]]:
     else:
         raise LabelError(f"labels must be a mapping of id to label or a frame, not {type(labels).__name__}")
     for example_id, label in pairs:
-        yield _text(example_id), None if _is_blank(label) else _text(label)
+        yield _text(example_id), _text(label) or None
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
+    """Return a value as data sets are read; nothing for what is missing."""
+    import pandas as pd
+
+    if pd.api.types.is_scalar(value) and pd.isna(value):  # None, NaN and pandas's own NA and NaT
+        return ""
+    try:
+        return as_text(value).strip()
+    except NestedValueError:
+        raise LabelError(f"{shorten(value)} stands where one id or one label is expected") from None
 
 
-def _is_blank(label: Any) -> bool:
-    if label is None or (isinstance(label, float) and math.isnan(label)):
-        return True
-    return isinstance(label, str) and not label.strip()
+def _class_name(label: str, classes: Collection[str]) -> str:
+    """Return the class that a label means: whole numbers beside blanks are often written as 1.0, data sets hold 1."""
+    whole = WHOLE_NUMBER.fullmatch(label)
+    return whole[1] if whole and label not in classes else label

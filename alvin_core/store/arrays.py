@@ -6,6 +6,7 @@ its parent synced. Only after that may the database name it. Nothing is pickled.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -18,14 +19,29 @@ from numpy.typing import NDArray
 
 from alvin_core.errors import StoreError
 
-__all__ = ["link_folder", "load_array", "load_arrays", "save_arrays", "save_packed", "sweep", "sync_folder"]
+__all__ = [
+    "disk_reason",
+    "link_folder",
+    "load_array",
+    "load_arrays",
+    "save_arrays",
+    "save_packed",
+    "sweep",
+    "sync_folder",
+]
 
 PACKED = "arrays.npz"
 TEMPORARY = ".part"
+COMPARED_BYTES = 2**24  # of two arrays at a time
+MAKE_ROOM = "free some space; the store's folder 'cache' may be deleted at any time"
 
 
 def save_arrays(
-    folder: Path, packed: Mapping[str, NDArray[Any]], *, mapped: Mapping[str, NDArray[Any]] | None = None
+    folder: Path,
+    packed: Mapping[str, NDArray[Any]],
+    *,
+    mapped: Mapping[str, NDArray[Any]] | None = None,
+    twin: Path | None = None,
 ) -> None:
     """Write a folder of arrays, whole or not at all.
 
@@ -37,6 +53,8 @@ def save_arrays(
         Kept together in one file and read into memory.
     mapped : mapping of name to array, optional
         Each in a file of its own, to be memory-mapped.
+    twin : Path, optional
+        A folder written before. A mapped array that is the same there, to the byte, is linked and takes no room.
 
     Raises
     ------
@@ -49,13 +67,14 @@ def save_arrays(
         temporary.mkdir()
         _write_packed(temporary / PACKED, packed)
         for name, array in (mapped or {}).items():
-            _write_mapped(temporary / f"{name}.npy", array)
+            if twin is None or not _linked(twin, temporary, name, array):
+                _write_mapped(temporary / f"{name}.npy", array)
         sync_folder(temporary)
         temporary.rename(folder)
         sync_folder(folder.parent)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise StoreError(f"could not write {folder}: {error.strerror or error}") from error
+        raise StoreError(f"could not write {folder}: {disk_reason(error)}") from error
 
 
 def save_packed(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -73,7 +92,8 @@ def save_packed(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise StoreError(f"could not write {path}: {error.strerror or error}") from error
+        temporary.unlink(missing_ok=True)
+        raise StoreError(f"could not write {path}: {disk_reason(error)}") from error
 
 
 def load_arrays(folder: Path) -> dict[str, NDArray[Any]]:
@@ -100,7 +120,7 @@ def load_packed(path: Path) -> dict[str, NDArray[Any]]:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except Exception as error:  # numpy and zipfile raise a dozen kinds for one thing: these bytes are not ours
-        raise StoreError(f"cannot read {path}: {error}; restore the store from a copy, or delete the run") from error
+        raise StoreError(_cannot_read(path, error)) from error
 
 
 def load_array(folder: Path, name: str) -> NDArray[Any]:
@@ -115,7 +135,7 @@ def load_array(folder: Path, name: str) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
-        raise StoreError(f"cannot read {path}: {error}; restore the store from a copy, or delete the run") from error
+        raise StoreError(_cannot_read(path, error)) from error
     return array
 
 
@@ -137,7 +157,7 @@ def link_folder(source: Path, target: Path) -> None:
         sync_folder(target)
         sync_folder(target.parent)
     except OSError as error:
-        raise StoreError(f"could not copy {source} to {target}: {error.strerror or error}") from error
+        raise StoreError(f"could not copy {source} to {target}: {disk_reason(error)}") from error
 
 
 def sweep(folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> int:
@@ -179,6 +199,41 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def disk_reason(error: OSError) -> str:
+    """Say why the disk refused, and what to do where it is full."""
+    reason = error.strerror or str(error)
+    if error.errno is None and "requested and" in reason:  # how numpy says that it could not write all
+        reason, is_full = os.strerror(errno.ENOSPC), True
+    else:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{reason}; {MAKE_ROOM}" if is_full else reason
+
+
+def _cannot_read(path: Path, error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return f"cannot read {path}: {reason}; restore the store from a copy, or delete the run"
+
+
+def _linked(twin: Path, folder: Path, name: str, array: NDArray[Any]) -> bool:
+    """Give a twin's array a second name in a folder where it is the same to the byte; return whether it was."""
+    try:
+        if not _same_bytes(load_array(twin, name), np.ascontiguousarray(array)):
+            return False
+        os.link(twin / f"{name}.npy", folder / f"{name}.npy")
+    except (OSError, StoreError):  # no hard links here, or a damaged twin: the array is written once more
+        return False
+    return True
+
+
+def _same_bytes(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    if (one.shape, one.dtype) != (other.shape, other.dtype):
+        return False
+    row_bytes = max(1, other.nbytes // max(1, len(other)))
+    step = max(1, COMPARED_BYTES // row_bytes)
+    starts = range(0, len(other), step)
+    return all(one[at : at + step].tobytes() == other[at : at + step].tobytes() for at in starts)
 
 
 def _write_packed(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from alvin_core.errors import StoreError, StoreVersionError
-from alvin_core.store.arrays import make_folder
+from alvin_core.store.arrays import MAKE_ROOM, disk_reason, make_folder
 from alvin_core.store.locks import file_lock
 from alvin_core.store.mounts import refuse_network_drive
 from alvin_core.store.tables import SCHEMA_VERSION, MetaRow, Table
@@ -27,6 +28,7 @@ __all__ = ["Store", "open_store"]
 DATABASE = "alvin.db"
 FOLDERS = ("runs", "datasets", "cache", "locks")
 BUSY_SECONDS = 30  # how long a writer waits for another's transaction, all of which are short
+ROOM_TO_WORK = 2**16  # bytes; with less on the disk, what fails fails for that
 WRITES = "alvin_writes"
 
 
@@ -88,7 +90,7 @@ class Store:
         except DBAPIError as error:
             raise StoreError(_explain(self.path / DATABASE, error)) from error
         except OSError as error:
-            raise StoreError(f"the store {self.path} cannot be used: {error}") from error
+            raise StoreError(f"the store {self.path} cannot be used: {disk_reason(error)}") from error
 
 
 def open_store(path: Path | str, *, create: bool = False) -> Store:
@@ -194,8 +196,12 @@ def _explain(path: Path, error: DBAPIError) -> str:
     if "not a database" in reason or "malformed" in reason:
         return f"{path} is damaged or is no database ({reason}); restore it from a copy, or name another store"
     if "unable to open" in reason or "readonly" in reason:
-        may = "there is no permission to write there" if not os.access(path.parent, os.W_OK) else reason
+        may = "it may not be written to; copy it to where it may" if not os.access(path.parent, os.W_OK) else reason
         return f"the store {path.parent} cannot be opened: {may}"
+    if shutil.disk_usage(path.parent).free < ROOM_TO_WORK:  # SQLite may call this "disk I/O error"
+        return f"the store {path.parent} cannot be used: its disk is full; {MAKE_ROOM}"
+    if "no such" in reason:
+        return f"{path} is another program's database, or damaged ({reason}); name another folder"
     if "locked" in reason:
         return f"the store {path.parent} was in use by another process for {BUSY_SECONDS} s; try again"
     return f"the store {path.parent} cannot be used: {reason}"

@@ -76,7 +76,11 @@ def add_round(
     """
     # A name never used before, so that a leftover of a killed process is never in the way.
     row.folder = f"round-{row.round_no:04d}-{secrets.token_hex(4)}"
-    save_arrays(store.run_folder(row.run_id) / row.folder, packed, mapped=mapped)
+    # Vectors of a frozen encoder are the same in every round: they are stored once.
+    with store.read() as session:
+        before = find_round(session, row.run_id, row.round_no - 1)
+    folder = store.run_folder(row.run_id)
+    save_arrays(folder / row.folder, packed, mapped=mapped, twin=None if before is None else folder / before.folder)
     with store.write() as session:
         expected = count_rounds(session, row.run_id)
         if row.round_no != expected:

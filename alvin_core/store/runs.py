@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 LONGEST_NAME = 64
+SHORTEST_ID = 4  # characters of an id that stand for the whole: fewer, and a mistyped name would delete a run
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RUN_ID = re.compile(r"[0-9a-f]{8}")
 RUN_LOCK = re.compile(r"[0-9a-f]{8}\.lock")
@@ -97,7 +98,7 @@ def list_run_rows(session: Session) -> list[RunRow]:
 
 
 def find_run(session: Session, run: str) -> RunRow:
-    """Find a run by its name, its id, or the beginning of its id.
+    """Find a run by its name, its id, or the beginning of its id, at least 4 characters of it.
 
     Raises
     ------
@@ -108,7 +109,7 @@ def find_run(session: Session, run: str) -> RunRow:
     exact = [row for row in rows if row.name == run] or [row for row in rows if row.id == run]
     if exact:
         return exact[0]
-    matches = [row for row in rows if run and row.id.startswith(run)]
+    matches = [row for row in rows if len(run) >= SHORTEST_ID and row.id.startswith(run)]
     if len(matches) == 1:
         return matches[0]
     if matches:

@@ -24,13 +24,14 @@ BAD_VALUES = (
     (("run", "--data", "reviws"), "'reviws' is neither a file nor a sample; did you mean 'reviews'?"),
     (("run", "--data", "x.csv", "--strategy", "alvn"), "no strategy is called 'alvn'; did you mean 'alvin'?"),
     (("run", "--data", "x.csv", "--budget", "0"), "budget = 0 is out of range: it must be at least 1"),
-    (("run", "--data", "x.csv", "--trainable-layers", "some"), "training.trainable_layers = 'some' is of the wrong"),
+    (("run", "--data", "x.csv", "--trainable-layers", "some"), "training.trainable_layers = 'some' is"),
     (("run", "--data", "x.csv", "--set", "alvin.alpha"), "--set 'alvin.alpha' is not NAME=VALUE"),
     (("run", "--data", "x.csv", "--set", "alvin.alpha=[1"), "--set 'alvin.alpha=[1': "),
     (("run", "--data", "x.csv", "--set", "alvin.alpah=1"), "no setting is called 'alvin.alpah'"),
     (("run", "--data", "x.csv", "--settings", "none.toml"), "settings file none.toml: "),
     (("show", "first"), "there is no store at "),
     (("make-data", "--task", "poems", "--out", "x.csv"), "task = 'poems' is unknown; choose one of: reviews"),
+    (("make-data", "--task", "nli", "--out", ".", "--force"), ". is a folder; name the file to write"),
     (("make-data", "--task", "nli", "--strength", "2", "--out", "x.csv"), "strength = 2.0 is out of range"),
 )
 

@@ -135,7 +135,7 @@ def test_export_refuses_an_unknown_format_and_a_missing_folder(alvin: Any, finis
     assert answer.err == "alvin: --format 'xlsx' is unknown; choose one of: csv, jsonl, parquet\n"
     answer = alvin("export", "first", "--out", "no/such/folder.csv", "--store", finished)
     assert answer.code == 2
-    assert answer.err.startswith("alvin: cannot write no/such/folder.csv: ")
+    assert answer.err.startswith("alvin: cannot write no/such/folder.csv: there is no folder no/such; make it first")
 
 
 def test_a_fork_shares_the_past_and_goes_as_far_as_its_parent(alvin: Any, store: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -109,8 +110,13 @@ BAD_FILES = {
     "class.csv": ("id,label\npool-00001,fine\n", "example 'pool-00001' has the unknown class 'fine'; the classes are"),
     "example.csv": ("id,label\nnobody,positive\n", "the run 'hand' has no example 'nobody'"),
     "test.csv": ("id,label\ntest-00001,positive\n", "is in the split 'test'; only pool examples are annotated"),
-    "twice.csv": ("id,label\npool-00001,positive\npool-00001,negative\n", "cannot become 'negative'"),
+    "twice.csv": (
+        "id,label\npool-00001,positive\npool-00001,negative\n",
+        "'pool-00001' is given two labels, 'positive' and 'negative'",
+    ),
     "not.jsonl": ("nonsense\n", "not.jsonl"),
+    "two-columns.csv": ("id,label,label\nx,positive,negative\n", "duplicate column name; leave one of them out"),
+    "list.jsonl": ('{"id": "x", "label": ["positive"]}\n', "line 1: a list or an object where one value is expected"),
     "empty.csv": ("", "empty.csv: the file is empty (0 bytes)"),
     "labels.txt": ("id,label\n", "labels.txt: unknown extension '.txt'"),
 }
@@ -137,5 +143,58 @@ def test_numbers_as_ids_and_labels_are_read_as_the_data_reads_them(tmp_path: Pat
     from alvin_core.cli.labels import read_labels
 
     path = tmp_path / "numbers.jsonl"
-    path.write_text('{"id": 7, "label": 1.0}\n{"id": "8", "label": null}\n{"id": " 9 "}\n', encoding="utf-8")
-    assert read_labels(path).to_numpy().tolist() == [["7", "1"], ["8", ""], ["9", ""]]
+    lines = ('{"id": 7, "label": 1.0}', '{"id": "8", "label": null}', '{"id": " 9 "}', '{"id": 10, "label": true}')
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert read_labels(path).to_numpy().tolist() == [["7", "1"], ["8", ""], ["9", ""], ["10", "true"]]
+
+
+def test_labels_of_one_class_only_say_what_is_missing(alvin: Any, waiting: str, gold: dict[str, str]) -> None:
+    alvin("export", "hand", "--pending", "--out", "all.csv")
+    ids = [line.split(",")[0] for line in Path("all.csv").read_text(encoding="utf-8").splitlines()[1:]]
+    Path("one.csv").write_text("id,label\n" + "".join(f"{id_},positive\n" for id_ in ids), encoding="utf-8")
+    missing = "the labeled set of the run 'hand' has only the class 'positive', at least 2 classes are needed to train"
+    answer = alvin("submit", "hand", "one.csv")
+    assert answer.lines == ["20 new labels stored in the run 'hand'"]
+    assert missing in answer.err
+    answer = alvin("step", "hand")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(f"alvin: {missing}; label any pool example of another class with")
+    assert alvin("show", "hand").lines[-1].startswith(missing[:1].upper() + missing[1:])
+    assert missing in alvin("export", "hand", "--pending", "--out", "none.csv").err
+    forked = alvin("fork", "hand", "--at", "0", "--name", "other")
+    assert (forked.code, forked.lines[-1].count("'other' has only the class 'positive'")) == (0, 1)
+
+
+def test_a_run_that_nobody_annotates_says_when_it_lacks_a_class(
+    alvin: Any, small: tuple[str, ...], gold: dict[str, str]
+) -> None:
+    alvin("run", *small, "--initial", "2", "--rounds", "0", "--name", "two", "--quiet")
+    alvin("export", "two", "--out", "two.csv")
+    first = Path("two.csv").read_text(encoding="utf-8").splitlines()[1].split(",")[0]
+    alvin("undo", "two", first)
+    answer = alvin("fork", "two", "--at", "0", "--name", "again", "--quiet")
+    assert answer.code == 2
+    assert "alvin: the labeled set of the run 'again' has only the class" in answer.err
+
+
+def test_labels_that_a_spreadsheet_wrote_are_understood(
+    alvin: Any, small: tuple[str, ...], unlabeled: Path, tmp_path: Path
+) -> None:
+    number = {"negative": "0", "positive": "1", "": ""}
+    data = unlabeled.read_text(encoding="utf-8").splitlines()
+    where = data[0].split(",").index("label")
+    rows = list(csv.reader(data))
+    for row in rows[1:]:
+        row[where] = number[row[where]]
+    with Path("numbers.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert alvin("run", *small, "--data", "numbers.csv", "--rounds", "0", "--name", "n").code == 0
+    alvin("export", "n", "--pending", "--out", "n.csv")
+    ids = [line.split(",")[0] for line in Path("n.csv").read_text(encoding="utf-8").splitlines()[1:]]
+    text = f"\ufeffnote,label,id\r\nwell,1.0,{ids[0]}\r\n\r\n,,{ids[1]}\r\n,, \r\n,0.0 ,{ids[2]}\r\n"
+    Path("sheet.csv").write_text(text, encoding="utf-8", newline="")
+    assert alvin("submit", "n", "sheet.csv").lines == [
+        "2 new labels stored in the run 'n'",
+        "2 rows without a label passed over",
+        "it still waits for 18 labels",
+    ]

@@ -67,12 +67,10 @@ def test_elsewhere_there_is_a_line_every_ten_seconds(capsys: pytest.CaptureFixtu
     ]
 
 
-def test_encoding_is_told_in_texts_a_second(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
-    with Watch() as watch:
-        watch(ProgressEvent("encode", 0, 3000))
-        clock.now += 4
-        watch(ProgressEvent("encode", 3000, 3000))
-        watch(ProgressEvent("train", 0, 20))
+def test_encoding_is_told_in_texts_a_second(capsys: pytest.CaptureFixture[str]) -> None:
+    with Watch(2) as watch:
+        watch.round_done({"n_encoded": 3000, "from_cache": False, "texts_per_second": 750.0})
+        watch.round_done({"n_encoded": 0, "from_cache": False, "texts_per_second": None})
     assert capsys.readouterr().err == "encoded 3,000 texts in 4.0 s, 750 texts a second\n"
 
 

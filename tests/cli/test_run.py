@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def test_step_goes_on_with_several_rounds(alvin: Any, small: tuple[str, ...]) ->
 def test_rounds_beyond_the_pool_are_refused_and_leave_no_run(alvin: Any, small: tuple[str, ...]) -> None:
     answer = alvin("run", *small, "--rounds", "9", "--name", "long", "--json")
     assert (answer.code, answer.out) == (2, "")
-    assert "at most 8 are possible" in answer.err
+    assert "is used up after 8; lower the rounds" in answer.err
     assert alvin("runs").out == ""
     assert alvin("run", *small, "--rounds", "0", "--name", "long").code == 0
 
@@ -164,3 +165,40 @@ def test_other_columns_are_named_by_options(alvin: Any, small: tuple[str, ...], 
 def test_a_file_wins_over_a_sample_of_its_name(alvin: Any, tmp_path: Path) -> None:
     Path("reviews").mkdir()
     assert "reviews: a directory" in alvin("run", "--data", "reviews").err
+
+
+def test_an_empty_folder_is_a_store_yet_to_be_made(alvin: Any, small: tuple[str, ...]) -> None:
+    Path("empty").mkdir()
+    assert alvin("runs", "--store", "empty").code == 0
+    assert alvin("run", *small, "--rounds", "0", "--name", "first", "--store", "empty").code == 0
+
+
+@pytest.mark.parametrize("command", [("runs",), ("run", "--data", "missing.csv", "--name", "x"), ("show", "x")])
+def test_a_file_is_no_store(command: tuple[str, ...], alvin: Any) -> None:
+    Path("file").write_text("something", encoding="utf-8")
+    answer = alvin(*command, "--store", "file")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.endswith("file is a file; a store is a folder: name another\n")
+
+
+def test_a_home_of_nobody_is_no_store(alvin: Any) -> None:
+    answer = alvin("runs", "--store", "~nobody-is-called-so/runs")
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert "the store ~nobody-is-called-so/runs cannot be found" in answer.err
+
+
+def test_encoding_is_reported_in_texts_a_second_once(alvin: Any, small: tuple[str, ...]) -> None:
+    first = alvin("run", *small, "--rounds", "1", "--name", "first")
+    assert len(re.findall(r"^encoded 120 texts in [\d.]+ s, [\d,]+ texts a second$", first.err, re.MULTILINE)) == 1
+    rounds = json.loads(alvin("show", "first", "--json").out)["rounds"]
+    assert [one["encoding"]["n_encoded"] for one in rounds] == [120, 0]
+    assert rounds[0]["encoding"]["texts_per_second"] > 0
+    assert "encoded" not in alvin("step", "first").err  # read from the cache
+
+
+def test_a_run_at_the_end_of_its_pool_offers_no_more_rounds(alvin: Any, small: tuple[str, ...]) -> None:
+    answer = alvin("run", *small, "--budget", "40", "--rounds", "1", "--name", "all", "--quiet")
+    assert "Every example of the pool is labeled and trained on." in answer.lines
+    assert not any("alvin step" in line for line in answer.lines)
+    assert alvin("show", "all").lines[-1] == "Nothing is pending; every example of the pool is labeled and trained on"
+    assert "nothing is left to select" in alvin("step", "all").err

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from alvin_core.data.checking import check_dataset, length_warnings
+from alvin_core.data.checking import check_dataset
 from alvin_core.data.problems import Problem
 from alvin_core.errors import SettingsError
 
@@ -95,13 +94,8 @@ def test_an_unlabeled_pool_may_have_classes_that_only_the_test_split_shows(tmp_p
     assert report.oracle == "person"
 
 
-def test_no_text_is_too_long_where_all_fit() -> None:
-    assert length_warnings(np.array([5, 128]), 128) == ()
-    assert length_warnings(np.array([], dtype=np.int64), 128) == ()
-
-
-def test_too_long_texts_are_counted_with_the_share_that_is_cut() -> None:
-    assert length_warnings(np.array([100, 150, 50, 200], dtype=np.int32), 100) == (
-        "2 of 4 texts are longer than the 100 tokens that the encoder reads: 30.0% of all tokens are cut",
-    )
-    assert length_warnings(np.array([10, 20]), 15)[0].startswith("1 of 2 text is longer")
+def test_one_row_is_not_one_rows(tmp_path: Path) -> None:
+    report = check_dataset(write(tmp_path / "d.csv", ["fine,good,pool", "x,good,test", "alone"]))
+    said = [problem.what for problem in report.errors]
+    assert "only 1 row in the pool" in said
+    assert "ragged row: 1 value where the header has 3 columns" in said

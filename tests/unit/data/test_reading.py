@@ -189,7 +189,7 @@ def test_a_partly_labeled_pool_gives_its_labeled_rows_to_the_test_split(tmp_path
     test = data.rows_of("test")
     assert len(test) == 4
     assert (data.labels[test] >= 0).all()
-    assert any("80 of 96 pool rows have no label" in warning for warning in data.warnings)
+    assert any("no label in 80 of 96 pool rows" in warning for warning in data.warnings)
 
 
 def test_a_class_that_is_not_among_the_given_ones_is_refused_with_its_line(tmp_path: Path) -> None:
@@ -432,3 +432,11 @@ def test_ids_and_labels_lose_outer_blanks_and_texts_do_not(tmp_path: Path) -> No
     assert data.classes == ("bad", "good")
     assert data.texts[0] == " film, number 0 "
     assert np.unique(data.splits).tolist() == ["pool", "test"]
+
+
+def test_the_command_that_lists_all_problems_reads_the_same_columns(tmp_path: Path) -> None:
+    path = tmp_path / "my reviews.csv"
+    path.write_text("body,stars\none,a\ntwo,b\n", encoding="utf-8")
+    with pytest.raises(DataError) as raised:
+        load_dataset(path, columns=Columns(text="body", label="stars"), strict=True, classes=["a", "b"])
+    assert f"run `alvin check '{path}' --text body --label stars --strict --classes a,b` to see" in str(raised.value)

@@ -119,3 +119,24 @@ def test_cut_texts_are_told_of_once(tmp_path: Path, fake: ModuleType, tiny_encod
     first, second = longer.run_rounds(1)
     assert "30 of 30 texts are longer than the encoder reads (at most 8 tokens)" in first.warnings[0]
     assert not any("longer" in one for one in second.warnings)
+
+
+def test_vectors_of_a_frozen_encoder_are_stored_once(tmp_path: Path, fake: ModuleType, tiny_encoder: Path) -> None:
+    links = {}
+    for space in ("encoder", "model"):
+        run = create_run(tmp_path, fake.make_dataset(24, 6), settings(tiny_encoder, space=space))
+        list(run.run_rounds(2))
+        files = sorted((tmp_path / "runs" / run.id).glob("round-*/vectors.npy"))
+        links[space] = [path.stat().st_nlink for path in files]
+        assert (run.vectors(0)[1] == run.vectors(2)[1]).all() == (space == "encoder")
+    assert links == {"encoder": [3, 3, 3], "model": [1, 1, 1]}
+
+
+def test_vectors_encoded_beside_the_trained_layers_are_counted(
+    tmp_path: Path, fake: ModuleType, tiny_encoder: Path
+) -> None:
+    deep = settings(tiny_encoder, space="encoder", training__trainable_layers="all")
+    first, second = create_run(tmp_path, fake.make_dataset(24, 6), deep).run_rounds(1)
+    assert first.encoding["n_encoded"] == 30
+    assert first.encoding["texts_per_second"] > 0
+    assert (second.encoding["n_encoded"], second.encoding["texts_per_second"]) == (0, None)

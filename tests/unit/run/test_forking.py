@@ -134,3 +134,16 @@ def test_a_lost_folder_of_arrays_is_reported_and_names_the_file(parent: Run, tmp
     with pytest.raises(StoreError, match=r"cannot read .*round-0001-.*arrays\.npz"):
         parent.examples(1)
     assert len(parent.examples(0)) == 72
+
+
+def test_a_fork_of_a_fork_outlives_both(parent: Run, tmp_path: Path) -> None:
+    child = parent.fork(3, strategy="random", name="child")
+    child.step()
+    grandchild = child.fork(2, strategy="entropy", name="grandchild")
+    grandchild.step()
+    expected = grandchild.examples(1)
+    for name in ("parent", "child"):
+        delete_run(tmp_path, name)
+    pd.testing.assert_frame_equal(grandchild.examples(1), expected)
+    grandchild.step()
+    assert [one.same for one in grandchild.replay()] == [True] * 4

@@ -33,8 +33,20 @@ def test_a_beginning_that_two_ids_share_is_refused(
     for run_id in ("ab000001", "ab000002"):
         monkeypatch.setattr("alvin_core.run.creating.new_run_id", lambda run_id=run_id: run_id)
         create_run(tmp_path, fake.make_dataset(), SETTINGS)
-    with pytest.raises(RunNotFoundError, match=r"several runs begin with 'ab0': ab000001 \(run-alvin\), ab000002"):
-        open_run(tmp_path, "ab0")
+    with pytest.raises(RunNotFoundError, match=r"several runs begin with 'ab00': ab000001 \(run-alvin\), ab000002"):
+        open_run(tmp_path, "ab00")
+
+
+def test_less_than_four_characters_of_an_id_name_no_run(tmp_path: Path, fake: ModuleType) -> None:
+    run = create_run(tmp_path, fake.make_dataset(), SETTINGS, name="first")
+    assert open_run(tmp_path, run.id[:4]).name == "first"
+    with pytest.raises(RunNotFoundError, match=f"no run is called '{run.id[:3]}'"):
+        delete_run(tmp_path, run.id[:3])
+
+
+def test_a_source_whose_name_is_not_unicode_is_kept_readable(tmp_path: Path, fake: ModuleType) -> None:
+    run = create_run(tmp_path, fake.make_dataset(), SETTINGS, source="bad\udcff.csv")
+    assert open_run(tmp_path, run.id).source == "bad?.csv"
 
 
 def test_a_store_that_is_not_there_is_not_made_by_looking(tmp_path: Path) -> None:

@@ -59,7 +59,10 @@ def test_partial_submits_add_up_and_then_the_run_goes_on(waiting: Run) -> None:
         ({"e00060": "pos"}, "'e00060' is in the split 'test'"),
         ({"e00001": "maybe"}, "unknown class 'maybe'; the classes are: neg, pos"),
         ({"e00000": "maybe", "e00001": "x", "e00002": "pos"}, r"unknown class 'maybe'.*\(the first of 2 such labels\)"),
-        (pd.DataFrame({"id": ["e00003", "e00003"], "label": ["pos", "neg"]}), "is labeled 'pos' and cannot become"),
+        (
+            pd.DataFrame({"id": ["e00003", "e00003"], "label": ["pos", "neg"]}),
+            "'e00003' is given two labels, 'pos' and 'neg'",
+        ),
         (pd.DataFrame({"id": ["e00003"], "class": ["pos"]}), "'label' is missing among: id, class"),
         ([("e00003", "pos")], "a mapping of id to label or a frame, not list"),
     ],
@@ -148,3 +151,48 @@ def test_ids_that_were_read_as_numbers_are_found(tmp_path: Path, fake: ModuleTyp
 def test_an_annotator_has_a_name(waiting: Run) -> None:
     with pytest.raises(LabelError, match="annotator = ' '"):
         waiting.submit({}, annotator=" ")
+
+
+def test_labels_of_one_class_only_leave_the_run_waiting_for_another(waiting: Run) -> None:
+    assert waiting.waits_for.startswith("10 of the 10 examples that the run 'r' proposed have no label yet")
+    waiting.submit(dict.fromkeys(waiting.pending()["id"], "pos"))
+    assert (waiting.state, len(waiting.pending())) == ("waiting", 0)
+    assert "has only the class 'pos', at least 2 classes are needed to train; label any pool" in waiting.waits_for
+    with pytest.raises(AnnotationNeeded) as raised:
+        waiting.step()
+    assert str(raised.value) == waiting.waits_for
+    outside = next(one for one in waiting.dataset.ids[:60].tolist() if one not in set(waiting.labels()["id"]))
+    waiting.submit({outside: "neg"})
+    assert (waiting.state, waiting.waits_for) == ("ready", "")
+    assert waiting.step().n_labeled == 11
+
+
+def test_whole_numbers_with_a_decimal_point_mean_the_class_without_it(tmp_path: Path, fake: ModuleType) -> None:
+    import dataclasses
+
+    run = create_run(tmp_path, dataclasses.replace(fake.make_dataset(labeled=0.0), classes=("0", "1")), SETTINGS)
+    ids = run.pending()["id"].tolist()
+    run.submit(pd.DataFrame({"id": ids[:3], "label": [1, None, 0]}))  # pandas makes the column 1.0, NaN, 0.0
+    run.submit({ids[3]: "1.0", ids[4]: " 0 ", ids[5]: 1})  # type: ignore[dict-item]
+    run.submit(pd.DataFrame({"id": ids[6:8], "label": pd.array([0, None], dtype="Int64")}))
+    assert run.labels()["label"].tolist() == ["1", "0", "1", "0", "1", "0"]
+    with pytest.raises(LabelError, match=r"unknown class '1\.5'"):
+        run.submit({ids[9]: 1.5})  # type: ignore[dict-item]
+
+
+def test_a_class_that_is_called_so_keeps_its_decimal_point(tmp_path: Path, fake: ModuleType) -> None:
+    import dataclasses
+
+    run = create_run(tmp_path, dataclasses.replace(fake.make_dataset(labeled=0.0), classes=("1.0", "2.0")), SETTINGS)
+    run.submit({run.pending()["id"].iloc[0]: "1.0"})
+    assert run.labels()["label"].tolist() == ["1.0"]
+
+
+def test_a_list_is_no_label(waiting: Run) -> None:
+    with pytest.raises(LabelError, match=r"\['pos'\] stands where one id or one label is expected"):
+        waiting.submit({"e00001": ["pos"]})  # type: ignore[dict-item]
+
+
+def test_an_annotators_name_is_printable(waiting: Run) -> None:
+    with pytest.raises(LabelError, match="must be a name of 1 to 200 printable characters"):
+        waiting.submit({"e00001": "pos"}, annotator="maria\udcff")

@@ -2,7 +2,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -83,6 +85,24 @@ def test_many_processes_can_make_one_store_at_once(tmp_path: Path) -> None:
     assert errors == [b""] * 4
 
 
+def test_a_full_disk_is_called_so_whatever_sqlite_calls_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    store = open_store(tmp_path / "s", create=True)
+    for free, message in ((0, "its disk is full; free some space"), (10**9, "cannot be used: disk I/O error")):
+        usage = SimpleNamespace(free=free)
+        monkeypatch.setattr("alvin_core.store.database.shutil.disk_usage", lambda path, usage=usage: usage)
+        with pytest.raises(StoreError, match=message), store.read():
+            raise OperationalError("SELECT", {}, Exception("disk I/O error"))
+
+
+def test_another_programs_database_with_a_table_like_ours_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "alvin.db")) as connection:
+        connection.execute("CREATE TABLE meta (k, v)")
+    with pytest.raises(StoreError, match=r"alvin\.db is another program's database, or damaged"):
+        open_store(tmp_path)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX's")
 def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
@@ -100,7 +120,7 @@ def test_a_folder_without_permission_is_refused(tmp_path: Path) -> None:
             folder.chmod(folder.stat().st_mode | 0o011)
     closed.chmod(0o555)
     found = subprocess.run([sys.executable, "-c", code, str(closed / "s")], capture_output=True, text=True, check=True)
-    assert "cannot be used: [Errno 13] Permission denied" in found.stdout
+    assert "closed/s cannot be used: Permission denied" in found.stdout
 
 
 MOUNTS = """\

@@ -11,7 +11,7 @@ import pytest
 
 from alvin_core.data.dataset import Dataset, Texts
 from alvin_core.errors import RunBusyError, StoreError
-from alvin_core.store.arrays import link_folder, load_array, load_arrays, save_arrays, sweep
+from alvin_core.store.arrays import disk_reason, link_folder, load_array, load_arrays, save_arrays, save_packed, sweep
 from alvin_core.store.datasets import dataset_path, load_stored_dataset, save_dataset
 from alvin_core.store.locks import file_lock
 
@@ -63,6 +63,50 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(StoreError, match=r"could not write .*: No space left on device"):
         save_arrays(tmp_path / "r", ARRAYS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_of_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    message = "No space left on device; free some space; the store's folder 'cache' may be"
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match=message):
+        save_packed(tmp_path / "d.npz", ARRAYS)
+    assert list(tmp_path.iterdir()) == []  # what a full disk needs least is a leftover
+    assert disk_reason(OSError("7680 requested and 992 written")).startswith(message)  # numpy's words for it
+
+
+def test_an_array_that_its_twin_has_to_the_byte_takes_no_room(tmp_path: Path) -> None:
+    first, second, third = tmp_path / "1", tmp_path / "2", tmp_path / "3"
+    save_arrays(first, ARRAYS, mapped=VECTORS)
+    save_arrays(second, ARRAYS, mapped=VECTORS, twin=first)
+    assert (first / "vectors.npy").samefile(second / "vectors.npy")
+    assert not (first / "arrays.npz").samefile(second / "arrays.npz")
+    changed = VECTORS["vectors"].copy()
+    changed[-1, -1] = -0.0 if changed[-1, -1] == 0 else -changed[-1, -1]
+    save_arrays(third, ARRAYS, mapped={"vectors": changed}, twin=first)
+    assert not (first / "vectors.npy").samefile(third / "vectors.npy")
+    assert load_array(third, "vectors").tobytes() == changed.tobytes()
+
+
+@pytest.mark.parametrize("twin", ["missing", "damaged"])
+def test_a_twin_that_cannot_be_read_is_no_obstacle(tmp_path: Path, twin: str) -> None:
+    if twin == "damaged":
+        save_arrays(tmp_path / twin, ARRAYS, mapped=VECTORS)
+        (tmp_path / twin / "vectors.npy").write_bytes(b"garbage")
+    save_arrays(tmp_path / "r", ARRAYS, mapped=VECTORS, twin=tmp_path / twin)
+    assert (load_array(tmp_path / "r", "vectors") == VECTORS["vectors"]).all()
+
+
+def test_a_disk_without_hard_links_gets_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    save_arrays(tmp_path / "1", ARRAYS, mapped=VECTORS)
+    monkeypatch.setattr(os, "link", refuse)
+    save_arrays(tmp_path / "2", ARRAYS, mapped=VECTORS, twin=tmp_path / "1")
+    assert (load_array(tmp_path / "2", "vectors") == VECTORS["vectors"]).all()
 
 
 def test_objects_are_never_pickled(tmp_path: Path) -> None:
