@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from alvin_core.errors import SettingsError
+from alvin_core.groups import class_rows
 from alvin_core.settings import AlvinSettings, Pairing
 from alvin_core.types import Anchors, BoolArray, IntArray
 
-__all__ = ["MAX_ANCHORS", "make_anchors"]
+__all__ = ["MAX_ANCHORS", "count_anchors", "make_anchors"]
 
 # Ten million anchors with ten neighbors each take about 1 GB; beyond, memory would end without a word.
 MAX_ANCHORS = 10_000_000
@@ -69,7 +70,7 @@ def make_anchors(
     """
     AlvinSettings(alpha=alpha, n_anchors=n_anchors, max_pairs=max_pairs, pairing=pairing)  # raises when out of range
     parents, parent_ids, labels, minority = _checked(vectors, ids, classes, is_minority)
-    per_pair = 1 if pairing == "no-interpolation" else n_anchors
+    per_pair = _per_pair(pairing, n_anchors)
     blocks = list(_PAIRINGS[pairing](labels, minority))
     counts = [_n_pairs(block, pairing, max_pairs) for block in blocks]
     total = sum(counts) * per_pair
@@ -96,12 +97,24 @@ def make_anchors(
     )
 
 
+def count_anchors(
+    classes: IntArray, is_minority: BoolArray, *, n_anchors: int, max_pairs: int | None, pairing: Pairing
+) -> int:
+    """Return how many anchors `make_anchors` would make of its arguments of the same names."""
+    blocks = _PAIRINGS[pairing](classes, is_minority)
+    return _per_pair(pairing, n_anchors) * sum(_n_pairs(block, pairing, max_pairs) for block in blocks)
+
+
+def _per_pair(pairing: Pairing, n_anchors: int) -> int:
+    return 1 if pairing == "no-interpolation" else n_anchors  # a point has no second place on its segment
+
+
 def _checked(
     vectors: ArrayLike, ids: ArrayLike, classes: ArrayLike, is_minority: ArrayLike
 ) -> tuple[NDArray[np.float32], NDArray[np.generic], IntArray, BoolArray]:
     parents = np.ascontiguousarray(vectors, dtype=np.float32)
     parent_ids = np.asarray(ids)
-    labels = np.asarray(classes, dtype=np.int64)
+    labels = class_rows(classes)
     minority = np.asarray(is_minority, dtype=bool)
     if parents.ndim != 2 or not len(parents) == len(parent_ids) == len(labels) == len(minority):
         raise SettingsError(

@@ -190,7 +190,13 @@ def release_memory() -> None:
 
 
 def halving_batches(
-    batches: Iterable[IntArray], work: Callable[[IntArray], Result], *, stage: str, progress: Progress = silent
+    batches: Iterable[IntArray],
+    work: Callable[[IntArray], Result],
+    *,
+    stage: str,
+    unit: str = "example",
+    remedy: str = "lower encoder.max_length, or use device 'cpu'",
+    progress: Progress = silent,
 ) -> Iterator[tuple[IntArray, Result]]:
     """Do ``work`` on each batch of rows; where memory runs out, halve this batch and all that follow, and go on.
 
@@ -201,6 +207,8 @@ def halving_batches(
         Called with the rows of a batch, or of a part of one. It must not keep tensors alive when it fails.
     stage : str
         Names the work in the progress event that tells of the halving.
+    unit, remedy : str
+        What a row is, and what helps when even one does not fit; by default those of texts.
     progress : Progress
 
     Yields
@@ -211,7 +219,7 @@ def halving_batches(
     Raises
     ------
     DeviceError
-        When even a single example does not fit.
+        When even a single row does not fit.
     """
     n_parts = 1
     for batch in batches:
@@ -223,13 +231,10 @@ def halving_batches(
                 yield rows, result  # type: ignore[misc]
                 continue
             if len(rows) == 1:
-                raise DeviceError(
-                    f"{stage}: the device has too little memory even for one example; "
-                    "lower encoder.max_length, or use device 'cpu'"
-                )
+                raise DeviceError(f"{stage}: the device has too little memory even for one {unit}; {remedy}")
             n_parts *= 2
             waiting = [*_split(rows, 2), *(part for other in waiting for part in _split(other, 2))]
-            note = f"out of memory with {len(rows)} examples at once; going on with {len(waiting[0])}"
+            note = f"out of memory with {len(rows)} {unit}s at once; going on with {len(waiting[0])}"
             progress(ProgressEvent(stage, 0, 0, note))
 
 

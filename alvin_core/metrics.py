@@ -13,7 +13,7 @@ from alvin_core.types import FloatArray, IdArray, IntArray
 
 __all__ = [
     "accuracy",
-    "distance_to_labeled",
+    "distances_to_labeled",
     "evaluate",
     "group_names",
     "jaccard",
@@ -21,6 +21,9 @@ __all__ = [
     "share_of",
     "uncertainty_of",
 ]
+
+
+NUMBERS_AT_ONCE = 4_000_000  # selected × labeled distances in memory at once, 32 MB
 
 
 def accuracy(gold: IntArray, predicted: IntArray) -> float:
@@ -40,10 +43,12 @@ def macro_f1(gold: IntArray, predicted: IntArray) -> float:
 
 def group_names(labels: IntArray, classes: Sequence[str], attributes: NDArray[np.str_]) -> NDArray[np.object_]:
     """Name the group of each example, ``class × attribute``; None where the label or the attribute is unknown."""
-    names = np.full(len(labels), None, dtype=object)
-    for row in np.flatnonzero((labels >= 0) & (attributes != "")):
-        names[row] = f"{classes[labels[row]]} × {attributes[row]}"
-    return names
+    values, value_rows = np.unique(attributes, return_inverse=True)
+    # One name for each class and value, made once; the last row is for -1, which is unlabeled.
+    table = np.full((len(classes) + 1, len(values)), None, dtype=object)
+    for column in np.flatnonzero(values != ""):
+        table[:-1, column] = [f"{name} × {values[column]}" for name in classes]
+    return np.asarray(table[labels, value_rows])
 
 
 def evaluate(
@@ -81,9 +86,12 @@ def evaluate(
     if attributes is None:
         return result
     names = group_names(gold, classes, attributes)
-    for name in sorted({name for name in names.tolist() if name is not None}):
-        rows = np.flatnonzero(names == name)
-        result["groups"][name] = {"n": len(rows), "accuracy": accuracy(gold[rows], predicted[rows])}
+    in_group = names != None  # noqa: E711  (element by element)
+    found, group_of = np.unique(names[in_group].astype(np.str_), return_inverse=True)
+    sizes = np.bincount(group_of, minlength=len(found))
+    n_right = np.bincount(group_of, weights=(gold == predicted)[in_group], minlength=len(found))
+    for name, size, right in zip(found.tolist(), sizes.tolist(), n_right.tolist(), strict=True):
+        result["groups"][name] = {"n": size, "accuracy": right / size}
     if result["groups"]:
         worst = min(result["groups"], key=lambda name: result["groups"][name]["accuracy"])
         result["worst_group"] = worst
@@ -114,22 +122,32 @@ def share_of(names: Sequence[str | None]) -> dict[str, float]:
     return {name: known.count(name) / len(known) for name in sorted(set(known))}
 
 
-def distance_to_labeled(selected: FloatArray, labeled: FloatArray) -> float | None:
-    """Mean Euclidean distance from each selected example to its nearest labeled one; None when there is none.
+def distances_to_labeled(selected: FloatArray, labeled: FloatArray) -> NDArray[np.float64]:
+    """Euclidean distance from each selected example to its nearest labeled one.
 
     Parameters
     ----------
     selected : float array of shape (n_selected, dim)
     labeled : float array of shape (n_labeled, dim)
+        At least one.
+
+    Returns
+    -------
+    float64 array of shape (n_selected,)
 
     Notes
     -----
-    A measure of diversity: a selection that repeats what is labeled lies near 0.
+    Their mean is a measure of diversity: a selection that repeats what is labeled lies near 0.
     """
-    if not len(selected) or not len(labeled):
-        return None
     # Centred first: the identity below cancels badly for vectors far from the origin.
     centre = labeled.mean(axis=0, dtype=np.float64)
-    these, those = selected.astype(np.float64) - centre, labeled.astype(np.float64) - centre
-    squared = (these**2).sum(axis=1)[:, None] + (those**2).sum(axis=1)[None, :] - 2 * these @ those.T
-    return float(np.sqrt(np.maximum(squared.min(axis=1), 0)).mean())
+    those = labeled.astype(np.float64) - centre
+    lengths = np.einsum("ld,ld->l", those, those)
+    distances = np.empty(len(selected))
+    step = max(1, NUMBERS_AT_ONCE // max(labeled.shape))
+    for start in range(0, len(selected), step):
+        these = selected[start : start + step].astype(np.float64) - centre
+        lowest = (lengths - 2 * these @ those.T).min(axis=1)
+        squared = np.maximum(lowest + np.einsum("sd,sd->s", these, these), 0)
+        distances[start : start + step] = np.sqrt(squared)
+    return distances

@@ -13,11 +13,13 @@ import numpy as np
 
 from alvin_core.data.dataset import Dataset
 from alvin_core.device import DevicePlan
+from alvin_core.errors import DataError, SettingsError
 from alvin_core.groups import infer_groups
 from alvin_core.metrics import evaluate
-from alvin_core.progress import Progress, ProgressEvent, silent
+from alvin_core.progress import Progress, silent
 from alvin_core.settings import RunSettings
-from alvin_core.strategies import LabeledSet, Pool, all_strategies, get_strategy
+from alvin_core.strategies import LabeledSet, Pool
+from alvin_core.strategies.selecting import select_alternatives, select_proposal
 from alvin_core.summary import summarize
 from alvin_core.types import Float32Array, Groups, IntArray, Selection, TrainingDynamics, check_lengths
 
@@ -72,7 +74,7 @@ class RoundResult:
     selection : Selection
         The round's proposal; its ``rows`` are positions in ``pool_rows``.
     alternatives : dict of str to Selection
-        What every other strategy would have taken here.
+        What every other strategy would have taken here, but for those that `warnings` names.
     probs : float32 array of shape (n, n_classes)
         Predictions for the whole data set.
     vectors : float32 array of shape (n_vectors, dim)
@@ -84,6 +86,7 @@ class RoundResult:
     summary : dict
         ``groups``, ``anchors`` and ``selection``: figures for people, ready for JSON.
     seconds : dict of str to float
+        Wall-clock time of ``train``, ``evaluate``, ``select``, and ``measure``: of the selection, beside the others'.
     warnings : tuple of str
     """
 
@@ -121,11 +124,22 @@ def run_round(
     -------
     RoundResult
 
+    Raises
+    ------
+    DataError
+        When an example of an evaluation split has no label.
+    SettingsError
+        When the group rule needs attributes that the data set does not have, or the strategy's settings ask for more
+        than memory holds.
+    EncoderError, DeviceError, LabelError, PoolError
+        As training does.
+
     Notes
     -----
     Korakakis et al. (2024), and ``docs/method.md`` term by term. Every random draw comes from a stream of its own,
     derived from seed, round and purpose, so strategies share nothing but the model.
     """
+    _check(inputs, settings)
     seconds: dict[str, float] = {}
     dataset, labeled_rows = inputs.dataset, inputs.labeled_rows
     pool_rows = np.setdiff1d(dataset.rows_of("pool"), labeled_rows)
@@ -146,13 +160,14 @@ def run_round(
         pool = Pool(
             ids=dataset.ids[pool_rows],
             probs=probs[pool_rows],
-            vectors=vectors[np.searchsorted(vector_rows, pool_rows)],
+            vectors=_take(vectors, np.searchsorted(vector_rows, pool_rows)),
             labeled=labeled,
             device=plan.device,
             progress=progress,
         )
-        selection, alternatives = _select(pool, settings, inputs.round_no)
+        selection = select_proposal(pool, settings, inputs.round_no)
     with _timed(seconds, "measure"):
+        alternatives, left_out = select_alternatives(pool, settings, inputs.round_no)
         summary = summarize(dataset, pool, pool_rows, selection, alternatives, settings)
 
     return RoundResult(
@@ -169,8 +184,27 @@ def run_round(
         metrics=metrics,
         summary=summary,
         seconds=seconds,
-        warnings=_group_warnings(groups, dataset.classes) + selection.warnings,
+        warnings=_group_warnings(groups, dataset.classes) + selection.warnings + left_out,
     )
+
+
+def _check(inputs: RoundInputs, settings: RunSettings) -> None:
+    """Raise before training what would only show after it."""
+    dataset = inputs.dataset
+    if settings.space == "encoder" and inputs.embeddings is None:
+        raise ValueError("run_round: space = 'encoder' needs the embeddings")
+    if settings.groups.rule == "known" and dataset.attributes is None:
+        raise SettingsError(
+            "groups.rule = 'known' needs attributes, and the data set has none; add an attribute column or choose "
+            "another rule"
+        )
+    unlabeled = np.flatnonzero((dataset.labels < 0) & (dataset.splits != "pool"))
+    if len(unlabeled):
+        first = unlabeled[0]
+        raise DataError(
+            f"{len(unlabeled)} examples to evaluate on have no label, first {dataset.ids[first]!s} in "
+            f"{dataset.splits[first]!s}; label them, or leave them out"
+        )
 
 
 @contextmanager
@@ -214,8 +248,15 @@ def _predict(
     probs[vector_rows], probs[other_rows] = represented.probs, evaluated.probs
     if from_model:
         return probs, represented.vectors, vector_rows
-    assert inputs.embeddings is not None
-    return probs, inputs.embeddings[vector_rows], vector_rows
+    assert inputs.embeddings is not None  # `_check` saw to it
+    return probs, _take(inputs.embeddings, vector_rows), vector_rows
+
+
+def _take(vectors: Float32Array, rows: IntArray) -> Float32Array:
+    """Return the vectors at ascending rows; where these are consecutive without a copy, which may be gigabytes."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+        return vectors[rows[0] : rows[-1] + 1]
+    return vectors[rows]
 
 
 def _evaluate_splits(dataset: Dataset, probs: Float32Array) -> dict[str, dict[str, Any]]:
@@ -239,22 +280,6 @@ def _infer_groups(inputs: RoundInputs, settings: RunSettings, dynamics: Training
         min_majority=settings.groups.min_majority,
         attributes=None if attributes is None else attributes[inputs.labeled_rows],
     )
-
-
-def _select(pool: Pool, settings: RunSettings, round_no: int) -> tuple[Selection, dict[str, Selection]]:
-    """Let the run's strategy select, and every other one too, for comparison."""
-    budget = min(settings.budget, len(pool))
-    if not budget:
-        nothing = np.empty(0, dtype=np.int64)
-        empty = Selection(pool.ids, nothing, np.empty(0), nothing, warnings=("the pool is empty",))
-        return empty, {}
-    selections: dict[str, Selection] = {}
-    chosen = get_strategy(settings.strategy)
-    for entry in sorted(all_strategies(), key=lambda other: other is not chosen):
-        pool.progress(ProgressEvent("select", len(selections), len(all_strategies()), entry.name))
-        rng = np.random.default_rng([settings.seed, round_no, crc32(entry.name.encode())])
-        selections[entry.name] = entry.select(pool, budget, settings, rng)
-    return selections.pop(settings.strategy), selections
 
 
 def _group_warnings(groups: Groups, classes: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from alvin_core.data.dataset import Dataset
-from alvin_core.metrics import distance_to_labeled, group_names, jaccard, share_of, uncertainty_of
+from alvin_core.metrics import distances_to_labeled, group_names, jaccard, share_of, uncertainty_of
 from alvin_core.settings import RunSettings
 from alvin_core.strategies import Pool
 from alvin_core.types import IntArray, Selection
@@ -45,8 +45,9 @@ def summarize(
     groups = pool.labeled.groups
     everyone = {settings.strategy: selection, **alternatives} if len(selection) else {}
     figures = {name: _figures(dataset, settings, pool, pool_rows, one) for name, one in everyone.items()}
-    for name, one in everyone.items():
-        figures[name]["overlap"] = jaccard(one.ids, selection.ids)
+    for name, diversity in _diversities(pool, everyone).items():
+        figures[name]["diversity"] = diversity
+        figures[name]["overlap"] = jaccard(everyone[name].ids, selection.ids)
     own = figures.get(settings.strategy, {})
     uncertainty = figures.get("entropy", {})
     return {
@@ -79,8 +80,6 @@ def _figures(
     dataset: Dataset, settings: RunSettings, pool: Pool, pool_rows: IntArray, selection: Selection
 ) -> dict[str, Any]:
     assert pool.probs is not None
-    assert pool.vectors is not None
-    assert pool.labeled is not None
     rows = selection.rows
     # An oracle that a person must not see counts as unknown: shares of its labels would give them away.
     hidden = settings.annotator == "person"
@@ -92,5 +91,15 @@ def _figures(
         **uncertainty_of(pool.probs[rows]),
         "class_shares": share_of(classes),
         "group_shares": share_of(groups),
-        "diversity": distance_to_labeled(pool.vectors[rows], pool.labeled.vectors),
     }
+
+
+def _diversities(pool: Pool, selections: dict[str, Selection]) -> dict[str, float]:
+    """Return the mean distance of each selection to the labeled set; what several selected is measured once."""
+    if not selections:
+        return {}
+    assert pool.vectors is not None
+    assert pool.labeled is not None
+    rows = np.unique(np.concatenate([one.rows for one in selections.values()]))
+    distances = distances_to_labeled(pool.vectors[rows], pool.labeled.vectors)
+    return {name: float(distances[np.searchsorted(rows, one.rows)].mean()) for name, one in selections.items()}

@@ -53,19 +53,34 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
             return float(value)
         if isinstance(option, type) and type(value) is option:
             return value
-        if value in get_args(option) or (not isinstance(option, type) and value == option):
+        if value in _choices(option):
             return value
-    raise SettingsError(f"{name} = {value!r} is of the wrong kind; expected: {_expected(options)}")
+    raise SettingsError(f"{name} = {value!r} is {_fault(value, options)}")
+
+
+def _fault(value: Any, options: tuple[Any, ...]) -> str:
+    """Say what is wrong with a value that is none of the options: its kind, or that it is no choice."""
+    choices = [choice for option in options for choice in _choices(option)]
+    if not any(type(value) is type(choice) for choice in choices):
+        return f"of the wrong kind; expected: {_expected(options)}"
+    if len(choices) == len(options):  # nothing else is allowed
+        return f"unknown; choose one of: {', '.join(map(str, choices))}"
+    return f"unknown; expected: {_expected(options)}"
+
+
+def _choices(option: Any) -> tuple[Any, ...]:
+    """Return the values that a type hint names: those of a Literal, or the option itself where it is one of them."""
+    if isinstance(option, type):
+        return ()
+    return get_args(option) or (option,)
 
 
 def _expected(options: tuple[Any, ...]) -> str:
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "nothing"}
     described = []
     for option in options:
-        if get_args(option):
-            described += [repr(choice) for choice in get_args(option)]
-        else:
-            described.append(words.get(option, repr(option)))
+        named = [repr(choice) for choice in _choices(option)]
+        described += named or [words.get(option, repr(option))]
     return " or ".join(described)
 
 

@@ -24,6 +24,7 @@ BLOCK = 128  # pool positions whose lowest value is found first
 TILE_NUMBERS = 64_000_000  # products in memory at once, and coordinates: 256 MB of each at most
 VALUES_AT_ONCE = {"cpu": 4_000_000, "cuda": 128_000_000, "mps": 32_000_000}  # anchors × positions
 LINK_NUMBERS_AT_ONCE = {"cpu": 2_000_000, "cuda": 64_000_000}  # links × dim measured at once
+REMEDY = "free some of it, or use device 'cpu'"
 
 
 def nearest(space: SearchSpace, k: int, *, device: str, progress: Progress) -> tuple[IntArray, FloatArray]:
@@ -45,8 +46,7 @@ def nearest(space: SearchSpace, k: int, *, device: str, progress: Progress) -> t
         if not is_out_of_memory(error):
             raise
         raise DeviceError(
-            f"the {len(space.pool)} pool vectors and a tile of products do not fit the memory of {device}; "
-            "free some of it, or use device 'cpu'"
+            f"the {len(space.pool)} pool vectors and a tile of products do not fit the memory of {device}; {REMEDY}"
         ) from error
 
 
@@ -88,7 +88,9 @@ class _TorchSearch:
             step = max(1, VALUES_AT_ONCE[self.device.type] // table.shape[1])
             batches = [np.arange(b, min(b + step, space.n_anchors)) for b in range(0, space.n_anchors, step)]
             found = []
-            for rows, lists in halving_batches(batches, lowest, stage="retrieve", progress=self.progress):
+            for rows, lists in halving_batches(
+                batches, lowest, stage="retrieve", unit="anchor", remedy=REMEDY, progress=self.progress
+            ):
                 found.append(lists)
                 done = space.n_anchors * start + (int(rows[-1]) + 1) * (stop - start)
                 report(done // space.n_positions)

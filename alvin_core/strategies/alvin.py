@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from alvin_core.anchors import make_anchors
+from alvin_core.anchors import count_anchors, make_anchors
 from alvin_core.errors import PoolError, SettingsError
 from alvin_core.neighbors import nearest_in_pool
-from alvin_core.neighbors.candidates import candidates_of
+from alvin_core.neighbors.candidates import candidates_of, count_candidates, link_parts
 from alvin_core.settings import AlvinSettings, Rank
 from alvin_core.strategies.ranking import entropy_of, rank_by_score, take_highest
 from alvin_core.strategies.registry import Pool, check_probs, strategy
@@ -20,6 +20,20 @@ __all__ = ["alvin", "rank_candidates"]
 
 # Links (anchor, neighbor) take 16 bytes each; past this many, memory would end without a word.
 MAX_LINKS = 150_000_000
+ANCHOR_WORK = 30_000  # what an anchor costs besides its distances to the pool, in distances
+
+
+def _work(pool: Pool, params: AlvinSettings) -> int:
+    """About how many distances a selection has to find."""
+    assert pool.labeled is not None
+    n_anchors = count_anchors(
+        pool.labeled.classes,
+        pool.labeled.groups.is_minority,
+        n_anchors=params.n_anchors,
+        max_pairs=params.max_pairs,
+        pairing=params.pairing,
+    )
+    return n_anchors * (len(pool) + ANCHOR_WORK)
 
 
 @strategy(
@@ -27,6 +41,7 @@ MAX_LINKS = 150_000_000
     needs={"probs", "vectors", "groups"},
     cite="Korakakis, Vlachos & Weller (2024)",
     settings="alvin",
+    work=_work,
 )
 def alvin(pool: Pool, budget: int, params: AlvinSettings, rng: np.random.Generator) -> Selection:
     """Select examples near anchors interpolated between minority and majority examples of each class."""
@@ -107,6 +122,8 @@ def rank_candidates(
             f"pool_ids ({len(ids)}), pool_probs ({len(probs)}) and the neighbors' pool ({len(neighbors.pool_ids)}) "
             "must be of one length"
         )
+    if not np.array_equal(ids, neighbors.pool_ids):
+        raise PoolError("pool_ids are not those the neighbors were found among; pass the same, in the same order")
     check_probs(probs)
     candidates = candidates_of(neighbors)
     if not 1 <= budget <= len(candidates.rows):
@@ -154,7 +171,7 @@ def _enough_neighbors(
         neighbors = nearest_in_pool(
             vectors, pool.ids, anchors, k=k, backend=params.backend, device=pool.device, progress=pool.progress
         )
-        if k == len(pool) or np.count_nonzero(np.bincount(neighbors.rows.ravel(), minlength=len(pool))) >= budget:
+        if k == len(pool) or count_candidates(neighbors) >= budget:
             return neighbors
         k = min(2 * k, len(pool))
 
@@ -163,7 +180,10 @@ def _provenance(neighbors: Neighbors, ids: NDArray[np.generic], selected_rows: I
     """Collect the anchors that retrieved each selected example, nearest first."""
     place = np.full(len(neighbors.pool_ids), -1, dtype=np.int64)  # row in the pool -> place in the selection
     place[selected_rows] = np.arange(len(selected_rows))
-    links = np.flatnonzero(place[neighbors.rows.ravel()] >= 0)
+    parts = [
+        np.flatnonzero(place[neighbors.rows[part]] >= 0) + part.start * neighbors.k for part in link_parts(neighbors)
+    ]
+    links = np.concatenate(parts)
     places = place[neighbors.rows.ravel()[links]]
     distances = neighbors.distances.ravel()[links]
     anchor_rows = links // neighbors.k

@@ -16,7 +16,7 @@ def entropy_of(probs: FloatArray) -> NDArray[np.float64]:
     exact = np.asarray(probs, dtype=np.float64)
     # A probability of 0 adds nothing: its limit of p log p is 0.
     logs = np.log(exact, out=np.zeros_like(exact), where=exact > 0)
-    return np.asarray(-(exact * logs).sum(axis=1))
+    return np.asarray(0.0 - (exact * logs).sum(axis=1))  # not a sign alone: certainty would have entropy -0
 
 
 def rank_by_score(scores: FloatArray, ids: IdArray) -> NDArray[np.int64]:

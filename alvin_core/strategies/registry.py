@@ -113,6 +113,7 @@ def check_probs(probs: FloatArray) -> None:
 
 
 QueryFunction = Callable[[Pool, int, Any, np.random.Generator], Selection]
+WorkFunction = Callable[[Pool, Any], int]
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ class Strategy:
         The source, shown to users.
     settings : str or None
         The table of `RunSettings` that holds its parameters.
+    work : callable or None
+        From pool and parameters to the elementary steps a selection takes; None where a pass over the pool does.
     """
 
     name: str
@@ -136,6 +139,7 @@ class Strategy:
     needs: frozenset[str]
     cite: str
     settings: str | None
+    work: WorkFunction | None = None
 
     @property
     def summary(self) -> str:
@@ -152,6 +156,21 @@ class Strategy:
         """
         if budget < 1 or budget > len(pool):
             raise PoolError(f"asked for {budget} examples, {len(pool)} remain in the pool; lower the budget")
+        self._check_needs(pool)
+        return self.function(pool, budget, self._params(settings), rng)
+
+    def steps(self, pool: Pool, settings: RunSettings) -> int:
+        """About how many elementary steps `select` takes, of a few nanoseconds at most.
+
+        Raises
+        ------
+        PoolError
+            When the pool lacks what the strategy needs.
+        """
+        self._check_needs(pool)
+        return len(pool) if self.work is None else self.work(pool, self._params(settings))
+
+    def _check_needs(self, pool: Pool) -> None:
         has = {
             "probs": pool.probs is not None,
             "vectors": pool.vectors is not None,
@@ -160,20 +179,26 @@ class Strategy:
         missing = sorted(need for need in self.needs if not has[need])
         if missing:
             raise PoolError(f"the strategy {self.name!r} needs {', '.join(missing)}, which this pool does not have")
-        params = getattr(settings, self.settings) if self.settings else None
-        return self.function(pool, budget, params, rng)
+
+    def _params(self, settings: RunSettings) -> Any:
+        return getattr(settings, self.settings) if self.settings else None
 
 
 _TABLE: dict[str, Strategy] = {}
 
 
 def strategy(
-    name: str, *, needs: frozenset[str] | set[str], cite: str, settings: str | None = None
+    name: str,
+    *,
+    needs: frozenset[str] | set[str],
+    cite: str,
+    settings: str | None = None,
+    work: WorkFunction | None = None,
 ) -> Callable[[QueryFunction], QueryFunction]:
     """Put a function in the table of strategies."""
 
     def register(function: QueryFunction) -> QueryFunction:
-        _TABLE[name] = Strategy(name, function, frozenset(needs), cite, settings)
+        _TABLE[name] = Strategy(name, function, frozenset(needs), cite, settings, work)
         return function
 
     return register

@@ -10,7 +10,7 @@ import pytest
 from alvin_core import anchors as anchors_module
 from alvin_core.errors import PoolError, SettingsError
 from alvin_core.groups import infer_groups
-from alvin_core.neighbors import nearest_in_pool
+from alvin_core.neighbors import candidates, nearest_in_pool
 from alvin_core.settings import AlvinSettings, RunSettings
 from alvin_core.strategies import LabeledSet, Pool, get_strategy, rank_candidates
 from alvin_core.strategies import alvin as alvin_module
@@ -93,6 +93,30 @@ def test_nan_probabilities_and_unknown_ranks_are_refused() -> None:
         ranked("luck")
     with pytest.raises(PoolError, match="must be of one length"):
         rank_candidates(neighbors(), POOL_IDS[:3], PROBS, budget=1, rng=np.random.default_rng(0))
+    with pytest.raises(PoolError, match="not those the neighbors were found among"):
+        rank_candidates(neighbors(), POOL_IDS[::-1], PROBS, budget=1, rng=np.random.default_rng(0))
+
+
+def test_links_looked_at_in_small_portions_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = small_pool()
+    whole = run_alvin(pool, 20, k=2, n_anchors=1)
+    monkeypatch.setattr(candidates, "LINKS_AT_ONCE", 3)
+    parts = run_alvin(pool, 20, k=2, n_anchors=1)
+    assert (parts.k, parts.ids.tolist()) == (whole.k, whole.ids.tolist())
+    assert parts.provenance is not None
+    assert whole.provenance is not None
+    assert parts.candidates is not None
+    assert whole.candidates is not None
+    for name in ("ids", "anchor_rows", "distances"):
+        np.testing.assert_array_equal(getattr(parts.provenance, name), getattr(whole.provenance, name))
+    for name in ("rows", "n_anchors", "nearest"):
+        np.testing.assert_array_equal(getattr(parts.candidates, name), getattr(whole.candidates, name))
+
+
+def test_examples_may_have_numbers_for_ids() -> None:
+    pool = small_pool()
+    numbered = replace(pool, ids=np.arange(len(pool)) * 7)
+    assert (run_alvin(numbered, 6).ids // 7).tolist() == [int(name[1:]) for name in run_alvin(pool, 6).ids.tolist()]
 
 
 def small_pool(n_pool: int = 30, minority: bool = True) -> Pool:

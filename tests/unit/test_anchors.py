@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alvin_core.anchors import _unordered_pair, make_anchors
+from alvin_core.anchors import _unordered_pair, count_anchors, make_anchors
 from alvin_core.errors import SettingsError
 
 VECTORS = np.array([[0, 0], [1, 0], [0, 1], [5, 5], [6, 5], [5, 6]], dtype=np.float32)
@@ -78,6 +78,20 @@ def test_max_pairs_draws_distinct_pairs_of_each_class() -> None:
     )
     assert len(pairs_of(anchors)) == 25
     assert len(anchors) == 50
+
+
+@pytest.mark.parametrize(
+    "pairing", ["minority-majority", "minority-minority", "majority-majority", "across-classes", "no-interpolation"]
+)
+@pytest.mark.parametrize("max_pairs", [None, 1])
+def test_anchors_are_counted_without_being_made(pairing: str, max_pairs: int | None) -> None:
+    expected = len(anchors_of(pairing, n_anchors=3, max_pairs=max_pairs))
+    assert count_anchors(CLASSES, MINORITY, n_anchors=3, max_pairs=max_pairs, pairing=pairing) == expected  # type: ignore[arg-type]
+
+
+def test_class_names_are_refused() -> None:
+    with pytest.raises(SettingsError, match="classes must be whole numbers, found <U3 such as neg"):
+        make_anchors(VECTORS[:2], IDS[:2], ["neg", "pos"], [True, False], rng=np.random.default_rng(0))
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:

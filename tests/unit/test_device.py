@@ -216,6 +216,19 @@ def test_one_example_that_does_not_fit_is_an_error_with_a_remedy() -> None:
         list(halving_batches(_batches(4), work, stage="encode"))
 
 
+def test_halving_names_what_it_halves_and_the_remedy_of_its_stage() -> None:
+    def work(rows: np.ndarray) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    notes: list[str] = []
+    halved = halving_batches(
+        _batches(2), work, stage="retrieve", unit="anchor", remedy="do less", progress=lambda e: notes.append(e.note)
+    )
+    with pytest.raises(DeviceError, match=r"retrieve: .* even for one anchor; do less"):
+        list(halved)
+    assert notes == ["out of memory with 2 anchors at once; going on with 1"]
+
+
 def test_other_errors_pass_through_halving() -> None:
     def work(rows: np.ndarray) -> None:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")

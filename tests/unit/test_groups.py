@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -71,6 +74,21 @@ def test_known_counts_an_unknown_attribute_as_majority() -> None:
     assert np.flatnonzero(groups.is_minority).tolist() == [3]  # a and b tie: the first by name is the usual one
 
 
+@pytest.mark.parametrize("unknown", [None, float("nan"), np.str_("")])
+def test_known_counts_every_way_to_be_unknown_as_majority(unknown: object) -> None:
+    correct = np.ones((1, 5), dtype=bool)
+    attributes = [unknown, unknown, unknown, "a", "b"]
+    groups = infer_groups(correct, flat(correct), [0] * 5, rule="known", attributes=attributes, **NO_FILL)  # type: ignore[arg-type]
+    assert np.flatnonzero(groups.is_minority).tolist() == [4]
+
+
+def test_a_share_that_makes_whole_examples_is_not_rounded_up_by_a_rounding_error() -> None:
+    gold_prob = np.linspace(0.1, 0.9, 100)[None, :]
+    found = infer_groups(gold_prob > 0, gold_prob, np.zeros(100), rule="confidence", quantile=0.07, **NO_FILL)
+    assert found.is_minority.sum() == 7  # 0.07 * 100 is 7.000000000000001
+    assert infer_groups(gold_prob > 0, gold_prob, np.zeros(100), min_minority=0.07).is_minority.sum() == 7
+
+
 def test_a_class_without_forgotten_examples_is_filled_with_the_least_confident() -> None:
     gold_prob = np.linspace(0.6, 0.99, 40)[None, :]
     groups = infer_groups(gold_prob > 0.5, gold_prob, np.zeros(40, dtype=int))
@@ -121,6 +139,9 @@ def test_inputs_are_not_written() -> None:
         ({"gold_prob": np.array([[np.nan, 0.5]])}, "gold_prob holds NaN"),
         ({"gold_prob": np.array([[1.5, 0.5]])}, "outside [0, 1]"),
         ({"classes": [0]}, "do not fit"),
+        ({"classes": ["neg", "pos"]}, "classes must be whole numbers, found <U3 such as neg"),
+        ({"classes": [0.5, 1.0]}, "classes must be whole numbers, found float64 such as 0.5"),
+        ({"classes": [np.nan, 1.0]}, "classes must be whole numbers"),
         ({"correct": np.ones((0, 2), bool), "gold_prob": np.ones((0, 2))}, "at least one epoch"),
     ],
 )
@@ -157,4 +178,4 @@ def test_every_class_keeps_its_bounds(
     for class_ in np.unique(classes):
         n_class, n_minority = (classes == class_).sum(), groups.is_minority[classes == class_].sum()
         most = max(n_class - min_majority, 0)
-        assert min(np.ceil(min_minority * n_class), most) <= n_minority <= most
+        assert min(math.ceil(Fraction(str(min_minority)) * int(n_class)), most) <= n_minority <= most

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alvin_core.metrics import accuracy, distance_to_labeled, evaluate, jaccard, macro_f1, share_of, uncertainty_of
+from alvin_core import metrics
+from alvin_core.metrics import (
+    accuracy,
+    distances_to_labeled,
+    evaluate,
+    group_names,
+    jaccard,
+    macro_f1,
+    share_of,
+    uncertainty_of,
+)
 
 ONE_HOT = np.eye(2, dtype=np.float32)
 
@@ -66,14 +76,40 @@ def test_shares_leave_out_what_is_unknown() -> None:
     assert share_of([]) == {}
 
 
-def test_diversity_is_the_mean_distance_to_the_nearest_labeled_example() -> None:
-    selected = np.array([[0.0, 3.0], [10.0, 0.0]])
-    labeled = np.array([[0.0, 0.0], [10.0, 4.0]])
-    assert distance_to_labeled(selected, labeled) == pytest.approx(3.5)
-    assert distance_to_labeled(selected[:0], labeled) is None
+SELECTED, LABELED = np.array([[0.0, 3.0], [10.0, 0.0]]), np.array([[0.0, 0.0], [10.0, 4.0]])
 
 
-def test_diversity_survives_vectors_far_from_the_origin() -> None:
-    selected = np.array([[0.0, 3.0], [10.0, 0.0]]) + 1e6
-    labeled = np.array([[0.0, 0.0], [10.0, 4.0]]) + 1e6
-    assert distance_to_labeled(selected, labeled) == pytest.approx(3.5)
+def test_the_distance_to_the_labeled_set_is_that_to_its_nearest_example() -> None:
+    np.testing.assert_allclose(distances_to_labeled(SELECTED, LABELED), [3, 4])
+    assert distances_to_labeled(SELECTED[:0], LABELED).tolist() == []
+
+
+def test_distances_survive_vectors_far_from_the_origin() -> None:
+    np.testing.assert_allclose(distances_to_labeled(SELECTED + 1e6, LABELED + 1e6), [3, 4])
+
+
+def test_distances_are_the_same_in_small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    selected, labeled = rng.normal(size=(23, 5)), rng.normal(size=(7, 5))
+    expected = np.linalg.norm(selected[:, None] - labeled[None], axis=2).min(axis=1)
+    monkeypatch.setattr(metrics, "NUMBERS_AT_ONCE", 30)
+    np.testing.assert_allclose(distances_to_labeled(selected, labeled), expected)
+
+
+def test_a_group_has_a_name_where_label_and_attribute_are_known() -> None:
+    names = group_names(np.array([0, 1, -1, 0]), ("neg", "pos"), np.array(["x", "", "x", "y"]))
+    assert names.tolist() == ["neg × x", None, None, "neg × y"]
+
+
+def test_groups_without_a_single_known_attribute_are_none_at_all() -> None:
+    found = evaluate(np.array([0, 1]), ONE_HOT, ("a", "b"), np.array(["", ""]))
+    assert (found["groups"], found["worst_group"], found["worst_group_accuracy"]) == ({}, None, None)
+
+
+def test_of_equally_bad_groups_the_first_by_name_is_the_worst() -> None:
+    found = evaluate(np.array([1, 0]), ONE_HOT, ("b", "a"), np.array(["x", "x"]))
+    assert found["worst_group"] == "a × x"
+
+
+def test_the_sign_of_no_entropy_is_no_minus() -> None:
+    assert str(uncertainty_of(ONE_HOT)["mean_entropy"]) == "0.0"

@@ -49,13 +49,28 @@ def test_a_whole_number_may_stand_for_a_fraction_and_nothing_else() -> None:
         ("budget", True, "expected: a whole number"),
         ("initial", 1, "initial = 1 is out of range"),
         ("seed", -1, "seed = -1 is out of range"),
-        ("space", "outer", "expected: 'model' or 'encoder'"),
+        ("space", "outer", "space = 'outer' is unknown; choose one of: model, encoder"),
+        ("space", 3, "space = 3 is of the wrong kind; expected: 'model' or 'encoder'"),
+        ("space", None, "space = None is of the wrong kind; expected: 'model' or 'encoder'"),
         ("alvin.k", 0, "alvin.k = 0 is out of range"),
-        ("alvin.rank", "best", "alvin.rank = 'best'"),
+        (
+            "alvin.rank",
+            "best",
+            "alvin.rank = 'best' is unknown; choose one of: uncertainty, certainty, distance, frequency, random",
+        ),
         ("alvin.alfa", 1.0, "no setting is called 'alvin.alfa'"),
         ("alvin", 3, "alvin = 3 must be a table"),
         ("training.trainable_layers", -1, "0, a number of layers, or 'all'"),
-        ("training.trainable_layers", "some", "expected: a whole number or 'all'"),
+        (
+            "training.trainable_layers",
+            "some",
+            "training.trainable_layers = 'some' is unknown; expected: a whole number or 'all'",
+        ),
+        (
+            "training.trainable_layers",
+            1.5,
+            "training.trainable_layers = 1.5 is of the wrong kind; expected: a whole number or 'all'",
+        ),
         ("training.learning_rate", 2.0, "training.learning_rate = 2.0 is out of range"),
         ("training.warmup", 1.0, "in [0, 1)"),
         ("training.epochs", 0, "training.epochs = 0"),
@@ -63,7 +78,7 @@ def test_a_whole_number_may_stand_for_a_fraction_and_nothing_else() -> None:
         ("training.weight_decay", -1.0, "training.weight_decay = -1.0"),
         ("training.hidden", 1, "training.hidden = 1"),
         ("encoder.max_length", 4, "between 8 and 8192 tokens"),
-        ("encoder.pooling", "max", "expected: 'mean' or 'cls'"),
+        ("encoder.pooling", "max", "encoder.pooling = 'max' is unknown; choose one of: mean, cls"),
         ("encoder.name", "  ", "the name or folder of an encoder"),
         ("runtime.threads", -2, "runtime.threads = -2"),
         ("nowhere.alpha", 1.0, "no setting is called 'nowhere.alpha'"),
@@ -104,8 +119,11 @@ def test_what_is_set_is_not_replaced_by_the_default() -> None:
     assert TrainingSettings(epochs=3).resolved().epochs == 3
 
 
-def test_the_store_is_named_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALVIN_STORE", "/elsewhere")
-    assert default_store() == Path("/elsewhere")
-    monkeypatch.delenv("ALVIN_STORE")
-    assert default_store() == Path("alvin-store")
+@pytest.mark.parametrize(("value", "folder"), [(None, "alvin-store"), ("", "alvin-store"), ("/runs", "/runs")])
+def test_the_store_is_the_default_where_none_or_nothing_is_named(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, folder: str
+) -> None:
+    monkeypatch.delenv("ALVIN_STORE", raising=False)
+    if value is not None:
+        monkeypatch.setenv("ALVIN_STORE", value)
+    assert default_store() == Path(folder)
