@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from alvin_core.encoding.features import Features
     from alvin_core.encoding.transformer import Encoder
 
-__all__ = ["RoundInputs", "RoundResult", "run_round"]
+__all__ = ["RoundInputs", "RoundResult", "check_data", "run_round"]
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,9 @@ def run_round(
     Korakakis et al. (2024), and ``docs/method.md`` term by term. Every random draw comes from a stream of its own,
     derived from seed, round and purpose, so strategies share nothing but the model.
     """
-    _check(inputs, settings)
+    check_data(inputs.dataset, settings)
+    if settings.space == "encoder" and inputs.embeddings is None:
+        raise ValueError("run_round: space = 'encoder' needs the embeddings")
     seconds: dict[str, float] = {}
     dataset, labeled_rows = inputs.dataset, inputs.labeled_rows
     pool_rows = np.setdiff1d(dataset.rows_of("pool"), labeled_rows)
@@ -188,11 +190,16 @@ def run_round(
     )
 
 
-def _check(inputs: RoundInputs, settings: RunSettings) -> None:
-    """Raise before training what would only show after it."""
-    dataset = inputs.dataset
-    if settings.space == "encoder" and inputs.embeddings is None:
-        raise ValueError("run_round: space = 'encoder' needs the embeddings")
+def check_data(dataset: Dataset, settings: RunSettings) -> None:
+    """Raise, before anything is encoded or trained, what would only show in the midst of a round.
+
+    Raises
+    ------
+    SettingsError
+        When the rule ``known`` is asked for and there are no attributes.
+    DataError
+        When an example to evaluate on has no label.
+    """
     if settings.groups.rule == "known" and dataset.attributes is None:
         raise SettingsError(
             "groups.rule = 'known' needs attributes, and the data set has none; add an attribute column or choose "
@@ -248,7 +255,7 @@ def _predict(
     probs[vector_rows], probs[other_rows] = represented.probs, evaluated.probs
     if from_model:
         return probs, represented.vectors, vector_rows
-    assert inputs.embeddings is not None  # `_check` saw to it
+    assert inputs.embeddings is not None  # checked at the door
     return probs, _take(inputs.embeddings, vector_rows), vector_rows
 
 

@@ -1,14 +1,50 @@
-"""What all tests share: no network, and no clock in property-based tests."""
+"""What all tests share: no network, no clock in property-based tests, and a tiny encoder."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 # Before any test imports a library that reads it.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import pytest
 from hypothesis import settings
 
 # A shared machine may stop for a second at any moment; a slow example is no wrong example.
 settings.register_profile("alvin", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("alvin")
+
+
+@pytest.fixture(scope="session")
+def make_tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequence[str]], Path]:
+    """Writes folders of a BERT of two thin layers that nobody trained and that knows the given words."""
+
+    def make(words: Sequence[str]) -> Path:
+        import torch
+        from transformers import BertConfig, BertModel, BertTokenizerFast
+
+        folder = tmp_path_factory.mktemp("encoder") / "tiny-bert"
+        vocabulary = {word: row for row, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])}
+        BertTokenizerFast(vocab=vocabulary, do_lower_case=True).save_pretrained(folder)
+        config = BertConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=128,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            BertModel(config).save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(make_tiny_bert: Callable[[Sequence[str]], Path]) -> Path:
+    """A tiny BERT that knows the words and numbers of the tests' made-up texts."""
+    return make_tiny_bert([",", "text", "second", "with", "a", "comma", *map(str, range(80))])

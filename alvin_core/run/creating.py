@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from alvin_core.data.dataset import UNLABELED, Dataset
 from alvin_core.data.splitting import draw_initial
 from alvin_core.errors import DataError, PoolError, SettingsError
+from alvin_core.round import check_data
 from alvin_core.run.environment import describe_environment
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.run import Run
@@ -65,15 +66,17 @@ def create_run(
     Raises
     ------
     SettingsError
-        When the strategy is unknown, or an oracle is asked for and the pool lacks labels.
+        When the strategy is unknown, an oracle is asked for and the pool lacks labels, or the group rule needs
+        attributes and there are none.
     DataError
-        When the data set has no pool, or fewer than two classes.
+        When the data set has no pool, fewer than two classes, or an example to evaluate on without a label.
     PoolError
         When the initial set would take the whole pool.
     StoreError
         When the store cannot be used, or the name is bad or taken.
     """
     get_strategy(settings.strategy)
+    check_data(dataset, settings)
     if name is not None:
         check_name(name)
     start = _start(dataset, settings)
@@ -90,9 +93,8 @@ def create_run(
                 settings=settings.to_dict(),
                 annotator=start.annotator,
                 dataset=digest,
-                source=source.encode(
-                    "utf-8", "replace"
-                ).decode(),  # a file's name need not be Unicode, a database's text must
+                # A file's name need not be Unicode, a database's text must.
+                source=source.encode("utf-8", "replace").decode(),
                 environment=describe_environment(),
                 created_at=now(),
             )

@@ -8,6 +8,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from alvin_core.errors import SettingsError, StoreError
+from alvin_core.round import check_data
 from alvin_core.run.environment import describe_environment
 from alvin_core.run.handle import RunHandle
 from alvin_core.settings import RunSettings
@@ -31,6 +32,7 @@ def fork_run(parent: RunHandle, at: int, changes: Mapping[str, object], name: st
         raise SettingsError(f"{fixed[0]!r} cannot change in a fork, which shares its parent's labels; make a new run")
     settings = parent.settings.with_values(changes)
     get_strategy(settings.strategy)
+    check_data(parent.dataset, settings)
     if name is not None:
         check_name(name)
     store = parent.store

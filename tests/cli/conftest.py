@@ -73,31 +73,10 @@ def unlabeled(tmp_path_factory: pytest.TempPathFactory, reviews: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def encoder(tmp_path_factory: pytest.TempPathFactory, reviews: Path) -> Path:
+def encoder(make_tiny_bert: Callable[[Sequence[str]], Path], reviews: Path) -> Path:
     """The folder of a random BERT of two thin layers that knows the words of the data."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("encoder") / "tiny-bert"
-    folder.mkdir()
     texts = " ".join(row["text"].lower() for row in read_rows(reviews))
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(set(re.findall(r"\w+|[^\w\s]", texts)))]
-    vocabulary = tmp_path_factory.mktemp("words") / "vocab.txt"
-    vocabulary.write_text("\n".join(words) + "\n", encoding="utf-8")
-    tokenizer = BertTokenizerFast(vocab=str(vocabulary), do_lower_case=True)
-    tokenizer.save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=128,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        BertModel(config).save_pretrained(folder)
-    return folder
+    return make_tiny_bert(sorted(set(re.findall(r"\w+|[^\w\s]", texts))))
 
 
 @pytest.fixture(scope="session")

@@ -257,27 +257,6 @@ def test_an_oracle_run_killed_again_and_again_ends_like_an_uninterrupted_one(
     assert contents(killed) == contents(whole)
 
 
-@pytest.fixture(scope="module")
-def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ",", "text", "with", "a", "comma", *map(str, range(80))]
-    folder = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder)
-    BertTokenizerFast(vocab={word: row for row, word in enumerate(words)}).save_pretrained(folder)
-    return folder
-
-
 def test_the_real_engine_killed_while_it_encodes_and_trains_ends_like_an_uninterrupted_one(
     tmp_path: Path, fake: ModuleType, tiny_encoder: Path
 ) -> None:

@@ -10,43 +10,7 @@ import pytest
 from alvin_core.run import create_run, open_run
 from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings, TrainingSettings
 
-WORDS = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "[MASK]",
-    ",",
-    "text",
-    "second",
-    "with",
-    "a",
-    "comma",
-    *map(str, range(80)),
-]
-
 pytestmark = pytest.mark.usefixtures("real_engine")
-
-
-@pytest.fixture(scope="module")
-def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of two layers that nobody trained."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder)
-    BertTokenizerFast(vocab={word: row for row, word in enumerate(WORDS)}).save_pretrained(folder)
-    return folder
 
 
 def settings(encoder: Path, **changes: Any) -> RunSettings:

@@ -111,6 +111,15 @@ def test_an_unknown_strategy_is_refused_when_the_run_is_made(tmp_path: Path, fak
     assert not (tmp_path / "s").exists()
 
 
+def test_a_rule_that_needs_attributes_is_refused_before_anything_is_encoded(tmp_path: Path, fake: ModuleType) -> None:
+    plain = dataclasses.replace(fake.make_dataset(), attributes=None)
+    known = SETTINGS.with_value("groups.rule", "known")
+    with pytest.raises(SettingsError, match="'known' needs attributes"):
+        create_run(tmp_path, plain, known)
+    with pytest.raises(SettingsError, match="'known' needs attributes"):
+        create_run(tmp_path, plain, SETTINGS).fork(0, changes={"groups.rule": "known"})
+
+
 def test_an_oracle_without_labels_is_refused(tmp_path: Path, fake: ModuleType) -> None:
     with pytest.raises(SettingsError, match="15 of 60 have none"):
         create_run(tmp_path, fake.make_dataset(labeled=0.75), SETTINGS.with_value("annotator", "oracle"))
