@@ -77,7 +77,8 @@ def make_anchors(
     if total > MAX_ANCHORS:
         raise SettingsError(
             f"{sum(counts):,} pairs with {per_pair} anchors each make {total:,} anchors, above the limit of "
-            f"{MAX_ANCHORS:,}; set alvin.max_pairs (2000 is usual) or lower alvin.n_anchors"
+            f"{MAX_ANCHORS:,}; set alvin.max_pairs to at most {max(MAX_ANCHORS // (per_pair * len(blocks)), 1):,} "
+            "or lower alvin.n_anchors"
         )
     firsts, seconds, anchor_classes = [], [], []
     for (class_, first, second), n_pairs in zip(blocks, counts, strict=True):

@@ -20,7 +20,7 @@ from alvin_core.progress import Progress, silent
 from alvin_core.settings import RunSettings
 from alvin_core.strategies import LabeledSet, Pool
 from alvin_core.strategies.selecting import select_alternatives, select_proposal
-from alvin_core.summary import summarize
+from alvin_core.summary import summarize, warnings_of
 from alvin_core.types import Float32Array, Groups, IntArray, Selection, TrainingDynamics, check_lengths
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def run_round(
         metrics=metrics,
         summary=summary,
         seconds=seconds,
-        warnings=_group_warnings(groups, dataset.classes) + selection.warnings + left_out,
+        warnings=warnings_of(groups, dataset.classes, selection, len(pool)) + selection.warnings + left_out,
     )
 
 
@@ -286,14 +286,4 @@ def _infer_groups(inputs: RoundInputs, settings: RunSettings, dynamics: Training
         min_minority=settings.groups.min_minority,
         min_majority=settings.groups.min_majority,
         attributes=None if attributes is None else attributes[inputs.labeled_rows],
-    )
-
-
-def _group_warnings(groups: Groups, classes: tuple[str, ...]) -> tuple[str, ...]:
-    if groups.filled_share <= 0.5:
-        return ()
-    filled = ", ".join(classes[class_] for class_ in groups.filled_classes)
-    return (
-        f"{groups.filled_share:.0%} of the minority examples were filled up by low confidence, not found by the "
-        f"{groups.rule!r} rule (classes: {filled})",
     )

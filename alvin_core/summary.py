@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,13 @@ from alvin_core.data.dataset import Dataset
 from alvin_core.metrics import distances_to_labeled, group_names, jaccard, share_of, uncertainty_of
 from alvin_core.settings import RunSettings
 from alvin_core.strategies import Pool
-from alvin_core.types import IntArray, Selection
+from alvin_core.types import Groups, IntArray, Selection
 
-__all__ = ["summarize"]
+__all__ = ["summarize", "warnings_of"]
+
+# Above these shares, what the user asked for is hardly what decides any more.
+MOSTLY_FILLED = 0.5
+MOSTLY_CANDIDATES = 0.9
 
 
 def summarize(
@@ -103,3 +108,20 @@ def _diversities(pool: Pool, selections: dict[str, Selection]) -> dict[str, floa
     rows = np.unique(np.concatenate([one.rows for one in selections.values()]))
     distances = distances_to_labeled(pool.vectors[rows], pool.labeled.vectors)
     return {name: float(distances[np.searchsorted(rows, one.rows)].mean()) for name, one in selections.items()}
+
+
+def warnings_of(groups: Groups, classes: Sequence[str], selection: Selection, n_pool: int) -> tuple[str, ...]:
+    """Tell where something else than the method took over: the fill-up for the rule, or the rank for the anchors."""
+    warnings = []
+    if groups.filled_share > MOSTLY_FILLED:
+        filled = ", ".join(classes[class_] for class_ in groups.filled_classes)
+        warnings.append(
+            f"{groups.filled_share:.0%} of the minority examples were filled up by low confidence, not found by the "
+            f"{groups.rule!r} rule (classes: {filled})"
+        )
+    if selection.candidates is not None and selection.n_candidates > MOSTLY_CANDIDATES * n_pool:
+        warnings.append(
+            f"{selection.n_candidates / n_pool:.0%} of the pool are candidates, so the rank alone decides; lower "
+            "alvin.k or alvin.n_anchors, or set alvin.max_pairs"
+        )
+    return tuple(warnings)

@@ -58,7 +58,9 @@ def export(
 
 def _format(given: str | None, out: Path | None) -> str:
     by_name = out.suffix.removeprefix(".").lower() if out is not None else ""
-    chosen = given or (by_name if by_name in FORMATS else FORMATS[0])
+    if given is None and by_name and by_name not in FORMATS:
+        raise SettingsError(f"'.{by_name}' is no export format; choose one of: {', '.join(FORMATS)}, or say --format")
+    chosen = given or by_name or FORMATS[0]
     if chosen not in FORMATS:
         raise SettingsError(f"--format {chosen!r} is unknown; choose one of: {', '.join(FORMATS)}")
     return chosen

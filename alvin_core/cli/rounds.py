@@ -75,7 +75,7 @@ def advance(run: Run, n_steps: int, watch: Watch, *, as_json: bool) -> None:
 
 def _steps(run: Run, n_steps: int, watch: Watch) -> Iterator[RoundRecord]:
     for n_done in range(n_steps):
-        if n_done and waits(run):
+        if n_done and (waits(run) or is_finished(run)):
             return
         yield run.step(watch)
 
@@ -134,12 +134,14 @@ def say_next(run: Run, hints: Hints) -> None:
         say(f"Created {run.name!r} with its initial set; nothing is trained yet. Go on with:")
         say(f"  {hints.command('step', '--rounds 3')}")
         return
+    finished = is_finished(run)
+    last_pick = max(run.n_rounds - (2 if finished else 1), 0)
     rows = [
-        (hints.command("show", f"--round {run.n_rounds - 1}"), "why each example was picked"),
+        (hints.command("show", f"--round {last_pick}"), "why each example was picked"),
         (hints.command("step"), "one more round"),
         (hints.command("export", f"--out {shlex.quote(run.name + '.csv')}"), "the labels, to a file"),
     ]
-    if is_finished(run):
+    if finished:
         say("Every example of the pool is labeled and trained on.")
         del rows[1]
     say("Next:")

@@ -102,7 +102,7 @@ class Engine:
             round_no=round_no,
         )
         result = run_round(inputs, settings, loaded.plan, progress=progress)
-        environment = {**describe_environment(), **asdict(loaded.plan)}
+        environment = {**describe_environment(), **asdict(loaded.plan), "encoder": loaded.encoder.fingerprint}
         return _with_encoding(result, loaded, settings, is_new=is_new), environment
 
     def _load(self, settings: RunSettings, progress: Progress) -> tuple[Loaded, bool]:

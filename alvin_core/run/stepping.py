@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,8 @@ def step_run(handle: RunHandle, engine: Engine, progress: Progress) -> RoundReco
         row = RoundRow(
             run_id=handle.row.id,
             round_no=snapshot.round_no,
-            settings=settings.to_dict(),
+            # Resolved: a later version's defaults must not change what this round is said to have run with.
+            settings=replace(settings, training=settings.training.resolved()).to_dict(),
             last_seq=snapshot.last_seq,
             n_labeled=len(snapshot.labeled_rows),
             metrics=plain(result.metrics),
@@ -109,8 +110,9 @@ def check_reach(handle: RunHandle, n: int) -> None:
         missing, n_proposed = missing_labels(session, handle.row.id, labels)
     n_open = len(handle.dataset.rows_of("pool")) - len(labels)
     budget = handle.settings.budget
-    # What is proposed already makes one more round; it may be smaller than the budget, or annotated already.
-    certain = n_rounds if n_proposed or not n_rounds else n_rounds - 1
+    # What is proposed already makes one more round; it may be smaller than the budget, or annotated already. So does a
+    # label that was taken back after the pool was used up.
+    certain = n_rounds if n_proposed or not n_rounds or n_open else n_rounds - 1
     reach = certain + math.ceil((n_open - len(missing)) / budget)
     if n > reach:
         raise PoolError(

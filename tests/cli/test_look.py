@@ -209,3 +209,12 @@ def test_a_run_that_is_not_there_names_a_close_one(alvin: Any, finished: Path) -
         answer = alvin(command, "frist", "--store", finished)
         assert (answer.code, answer.out) == (2, "")
         assert answer.err == "alvin: no run is called 'frist'; did you mean 'first'?\n"
+
+
+def test_an_unknown_ending_is_refused_rather_than_written_with_commas(alvin: Any, finished: Path) -> None:
+    answer = alvin("export", "first", "--out", "labels.tsv", "--store", finished)
+    assert answer.code == 2
+    assert (
+        answer.err.strip() == "alvin: '.tsv' is no export format; choose one of: csv, jsonl, parquet, or say --format"
+    )
+    assert not Path("labels.tsv").exists()

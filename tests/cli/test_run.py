@@ -202,3 +202,15 @@ def test_a_run_at_the_end_of_its_pool_offers_no_more_rounds(alvin: Any, small: t
     assert not any("alvin step" in line for line in answer.lines)
     assert alvin("show", "all").lines[-1] == "Nothing is pending; every example of the pool is labeled and trained on"
     assert "nothing is left to select" in alvin("step", "all").err
+
+
+def test_steps_beyond_the_pool_s_end_stop_there_and_name_the_last_round_with_picks(
+    alvin: Any, small: tuple[str, ...]
+) -> None:
+    alvin("run", *small, "--rounds", "0", "--name", "whole", "--set", "budget=25")
+    answer = alvin("step", "whole", "--rounds", "50")
+    assert answer.code == 0
+    assert "Every example of the pool is labeled and trained on." in answer.out
+    last = alvin("show", "whole", "--json").out
+    n_rounds = len(json.loads(last)["rounds"])
+    assert f"alvin show whole --round {n_rounds - 2}" in answer.out

@@ -300,3 +300,10 @@ def test_a_round_stops_where_the_user_cancels_it_even_beside_its_own_strategy(pl
 
     with pytest.raises(Cancelled):
         play(strategy="entropy", progress=cancel)
+
+
+def test_where_nearly_all_the_pool_is_a_candidate_the_round_says_so(play) -> None:
+    crowded = play(alvin__k=28)
+    assert "100% of the pool are candidates, so the rank alone decides" in " ".join(crowded.warnings)
+    sparse = play(alvin__k=1, alvin__n_anchors=1, alvin__max_pairs=2, budget=2)
+    assert "are candidates" not in " ".join(sparse.warnings)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from alvin_core import settings as settings_module
 from alvin_core.run import create_run, open_run
 from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings, TrainingSettings
 
@@ -104,3 +105,14 @@ def test_vectors_encoded_beside_the_trained_layers_are_counted(
     assert first.encoding["n_encoded"] == 30
     assert first.encoding["texts_per_second"] > 0
     assert (second.encoding["n_encoded"], second.encoding["texts_per_second"]) == (0, None)
+
+
+def test_a_default_that_changes_later_does_not_change_what_a_round_is_replayed_with(
+    tmp_path: Path, fake: ModuleType, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unset = settings(tiny_encoder, training__epochs=None, training__head_learning_rate=None)
+    run = create_run(tmp_path, fake.make_dataset(), unset)
+    list(run.run_rounds(1))
+    monkeypatch.setattr(settings_module, "FROZEN_DEFAULTS", {**settings_module.FROZEN_DEFAULTS, "epochs": 1})
+    assert [replayed.same for replayed in open_run(tmp_path, run.name).replay()] == [True, True]
+    assert len(run.dynamics(1).correct) == 20

@@ -91,6 +91,17 @@ def test_more_rounds_than_the_pool_has_are_refused_before_any_work(tmp_path: Pat
     assert list(run.run_rounds(2)) == []
 
 
+def test_a_label_taken_back_after_the_pool_was_used_up_makes_room_for_more_rounds(
+    tmp_path: Path, fake: ModuleType
+) -> None:
+    run = create_run(tmp_path, fake.make_dataset(18), SETTINGS)
+    list(run.run_rounds(2))
+    run.undo(run.labels()["id"].iloc[0])
+    assert [record.round for record in run.run_rounds(4)] == [3, 4]
+    with pytest.raises(PoolError, match="used up after 4"):
+        run.run_rounds(5)
+
+
 def test_negative_rounds_are_refused(tmp_path: Path, fake: ModuleType) -> None:
     with pytest.raises(SettingsError, match="rounds = -1"):
         create_run(tmp_path, fake.make_dataset(), SETTINGS).run_rounds(-1)
