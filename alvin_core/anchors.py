@@ -151,16 +151,12 @@ def _across_classes(classes: IntArray, minority: BoolArray) -> Iterator[ClassPai
         yield int(class_), np.flatnonzero(of_class & minority), np.flatnonzero(~of_class & ~minority)
 
 
-def _no_interpolation(classes: IntArray, minority: BoolArray) -> Iterator[ClassPairs]:
-    return _each_class(classes, minority, minority)
-
-
 _PAIRINGS: dict[str, Callable[[IntArray, BoolArray], Iterator[ClassPairs]]] = {
     "minority-majority": _minority_majority,
     "minority-minority": _minority_minority,
     "majority-majority": _majority_majority,
     "across-classes": _across_classes,
-    "no-interpolation": _no_interpolation,
+    "no-interpolation": _minority_minority,  # the same examples; `_draw_pairs` pairs each with itself
 }
 _WITHIN_ONE_SET = ("minority-minority", "majority-majority")
 

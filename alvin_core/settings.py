@@ -1,4 +1,4 @@
-"""Every setting of a run and its default, with the reason for it. Nothing else in the engine has defaults.
+"""Every setting of a run and its default, with the reason for it. No other module decides one for a run.
 
 Settings marked [paper] follow Korakakis et al. (2024), [field] are usual in the field, [ours] are choices of
 this project: named, so that a reader with the paper in hand can set them.
