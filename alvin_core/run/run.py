@@ -4,35 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alvin_core.data.dataset import Dataset
 from alvin_core.errors import SettingsError
 from alvin_core.progress import Progress, silent
-from alvin_core.run import frames
-from alvin_core.run.archive import VECTORS, dynamics_of
+from alvin_core.run.annotating import RunAnnotating
 from alvin_core.run.engine import Engine
-from alvin_core.run.exporting import export_labels
 from alvin_core.run.forking import fork_run
-from alvin_core.run.handle import RunHandle, missing_labels, state_of
+from alvin_core.run.handle import RunHandle, state_of
+from alvin_core.run.reading import RunReading
 from alvin_core.run.replaying import replay_run
-from alvin_core.run.stepping import check_reach, record_of, step_run, why_waiting
-from alvin_core.run.submitting import submit_labels, undo_label
-from alvin_core.run.values import ReplayRound, RoundRecord, RunState, SubmitReport
+from alvin_core.run.stepping import check_reach, step_run, why_waiting
+from alvin_core.run.values import ReplayRound, RoundRecord, RunState
 from alvin_core.settings import RunSettings
-from alvin_core.store.arrays import load_array
 from alvin_core.store.labels import current_labels
-from alvin_core.store.rounds import count_rounds, list_rounds
-from alvin_core.types import Float32Array, IdArray, TrainingDynamics
+from alvin_core.store.rounds import count_rounds
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from alvin_core.projection import Method, Projection, Space
 
 __all__ = ["Run"]
 
 
-class Run:
+class Run(RunReading, RunAnnotating):
     """A run in a store, made by `create_run`, `open_run` or `fork`.
 
     Rounds and labels are read from the store when asked for: several processes may look at one run, and submit labels,
@@ -62,11 +56,6 @@ class Run:
     @property
     def settings(self) -> RunSettings:
         return self._handle.settings
-
-    @property
-    def dataset(self) -> Dataset:
-        """The store's own copy of the data set."""
-        return self._handle.dataset
 
     @property
     def annotator(self) -> str:
@@ -154,44 +143,6 @@ class Run:
         while self.n_rounds <= n:
             yield self.step(progress)
 
-    def submit(self, labels: Mapping[str, str] | pd.DataFrame, *, annotator: str = "person") -> SubmitReport:
-        """Store a person's labels: all of them or, when one cannot be stored, none. On disk when it returns.
-
-        Parameters
-        ----------
-        labels : mapping of id to class name, or frame with the columns ``id`` and ``label``
-            Of proposed examples, of some of them, or of any others in the pool. Blank labels are passed over.
-        annotator : str
-            Who gave them.
-
-        Returns
-        -------
-        SubmitReport
-
-        Raises
-        ------
-        LabelError
-            When an id or a class is unknown, an example is not in the pool, or has another label already.
-        """
-        return submit_labels(self._handle, labels, annotator)
-
-    def undo(self, example_id: str, annotator: str = "person") -> None:
-        """Take back an example's label; it is in the pool again. Rounds that were trained with it stay as they are.
-
-        Raises
-        ------
-        LabelError
-            When the example has no label.
-        """
-        undo_label(self._handle, example_id, annotator)
-
-    def pending(self) -> pd.DataFrame:
-        """Return the proposed examples that have no label yet, best first: ``id``, the text, ``attribute``."""
-        with self._handle.store.read() as session:
-            self._handle.check_exists(session)
-            ids, _ = missing_labels(session, self.id, current_labels(session, self.id))
-        return frames.pending_frame(self._handle, ids)
-
     def fork(
         self,
         at: int,
@@ -228,68 +179,13 @@ class Run:
         """Compute every round again from its record and compare the selections. Nothing is written."""
         return replay_run(self._handle, self._engine, progress)
 
-    def record(self, round_no: int) -> RoundRecord:
-        """Return one round's figures. Like all methods that take a round, raise `StoreError` when there is no such."""
-        with self._handle.store.read() as session:
-            return record_of(self._handle, self._handle.round_row(session, round_no))
+    def project(
+        self, round_no: int, space: Space = "model", method: Method = "umap", progress: Progress = silent
+    ) -> Projection:
+        """Make a map of a round's representation space; see `alvin_core.run.projecting.project_round`."""
+        from alvin_core.run import projecting
 
-    def records(self) -> list[RoundRecord]:
-        """Return every round's figures, in order."""
-        with self._handle.store.read() as session:
-            self._handle.check_exists(session)
-            return [record_of(self._handle, row) for row in list_rounds(session, self.id)]
-
-    def examples(self, round_no: int, *, oracle: bool = False) -> pd.DataFrame:
-        """Return every example as it was in a round; see `alvin_core.run.frames.examples_frame`."""
-        return frames.examples_frame(self._handle, round_no, oracle=oracle)
-
-    def selection(self, round_no: int) -> pd.DataFrame:
-        """Return what a round selected, best first: a row for each example."""
-        return frames.selection_frame(self._handle, round_no)
-
-    def provenance(self, round_no: int) -> pd.DataFrame:
-        """Return why it was selected: a row for each anchor that retrieved a selected example, with its parents."""
-        return frames.provenance_frame(self._handle, round_no)
-
-    def anchors(self, round_no: int) -> pd.DataFrame:
-        """Return a round's anchors with their parents and weights."""
-        return frames.anchors_frame(self._handle, round_no)
-
-    def dynamics(self, round_no: int) -> TrainingDynamics:
-        """Return what training did to each labeled example of a round."""
-        _, arrays = self._handle.round(round_no)
-        return dynamics_of(arrays, self.dataset)
-
-    def vectors(self, round_no: int) -> tuple[IdArray, Float32Array]:
-        """Return ids, and the memory-mapped representations of shape (n_ids, dim), of labeled and pool examples."""
-        stored, arrays = self._handle.round(round_no)
-        return self.dataset.ids[arrays["vector_rows"]], load_array(self._handle.folder / stored.folder, VECTORS)
-
-    def labels(self) -> pd.DataFrame:
-        """Return the labels that hold now, in the order of annotation; what was undone is not among them."""
-        return frames.labels_frame(self._handle)
-
-    def metrics(self) -> pd.DataFrame:
-        """Return a row for each round and evaluation split, with the figures of the round's selection beside."""
-        return frames.metrics_frame(self.records())
-
-    def export(self, path: Path | str, format: str = "csv") -> int:  # noqa: A002  (the word users know)
-        """Write the labels that hold now to a file, and return how many.
-
-        Parameters
-        ----------
-        path : Path or str
-            Replaced when it is there.
-        format : {"csv", "jsonl", "parquet"}
-
-        Raises
-        ------
-        StoreError
-            When the file cannot be written.
-        SettingsError
-            When the format is unknown.
-        """
-        return export_labels(self.labels(), Path(path), format)
+        return projecting.project_round(self._handle, self._engine, round_no, space, method, progress)
 
     @cached_property
     def _engine(self) -> Engine:

@@ -27,6 +27,7 @@ __all__ = ["Store", "open_store"]
 
 DATABASE = "alvin.db"
 FOLDERS = ("runs", "datasets", "cache", "locks")
+OLDEST_VERSION = 1  # the oldest that is brought up to date
 BUSY_SECONDS = 30  # how long a writer waits for another's transaction, all of which are short
 ROOM_TO_WORK = 2**16  # bytes; with less on the disk, what fails fails for that
 WRITES = "alvin_writes"
@@ -120,9 +121,9 @@ def open_store(path: Path | str, *, create: bool = False) -> Store:
             raise StoreError(f"there is no store at {path}; name another with --store, or make one with `alvin run`")
         for folder in FOLDERS:
             make_folder(path / folder)
-    if not _version_is_known(store):
+    if not _is_current(store):
         with store.lock():
-            _create_tables(store)
+            _bring_up_to_date(store)
     return store
 
 
@@ -133,8 +134,8 @@ def store_lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _version_is_known(store: Store) -> bool:
-    """Return whether the tables are there and ours; False where there are none yet."""
+def _is_current(store: Store) -> bool:
+    """Return whether the tables are there, ours, and of this version; False where there are none or older ones."""
     with store.read() as session:
         tables = inspect(session.connection()).get_table_names()
         if not tables:
@@ -147,20 +148,21 @@ def _version_is_known(store: Store) -> bool:
         raise StoreVersionError(
             f"the store {store.path} has version {version}, this ALVIN Studio reads {SCHEMA_VERSION}; upgrade it"
         )
-    if version < SCHEMA_VERSION:
+    if version < OLDEST_VERSION:
         raise StoreVersionError(f"the store {store.path} has version {value!r}, of which nothing is known")
-    return True
+    return version == SCHEMA_VERSION
 
 
-def _create_tables(store: Store) -> None:
-    if _version_is_known(store):  # another process was quicker
+def _bring_up_to_date(store: Store) -> None:
+    if _is_current(store):  # another process was quicker
         return
     with store._errors(), store._engine.connect() as connection:
         # Kept in the file, so it is set once; within no transaction, which it cannot be.
         connection.connection.cursor().execute("PRAGMA journal_mode=WAL").close()
     with store.write() as session:
+        # Every version so far only added tables, so what is missing is what an older store needs.
         Table.metadata.create_all(session.connection())
-        session.add(MetaRow(key="schema_version", value=str(SCHEMA_VERSION)))
+        session.merge(MetaRow(key="schema_version", value=str(SCHEMA_VERSION)))
 
 
 def _make_engine(path: Path) -> Engine:

@@ -15,7 +15,7 @@ from alvin_core.errors import RunNotFoundError, StoreError
 from alvin_core.store.arrays import sweep
 from alvin_core.store.database import Store
 from alvin_core.store.datasets import dataset_path
-from alvin_core.store.tables import LabelRow, ProposalRow, RoundRow, RunRow
+from alvin_core.store.tables import LabelRow, MarkRow, ProposalRow, RoundRow, RunRow, TrashRow
 
 __all__ = [
     "check_name",
@@ -133,7 +133,7 @@ def _some(names: list[str], most: int = 8) -> str:
 def remove_run(store: Store, run: RunRow) -> None:
     """Delete a run, its arrays, and its data set when no other run has it. The caller holds both locks."""
     with store.write() as session:
-        for table in (LabelRow, ProposalRow, RoundRow):
+        for table in (LabelRow, MarkRow, ProposalRow, RoundRow, TrashRow):
             session.execute(delete(table).where(table.run_id == run.id))
         session.execute(delete(RunRow).where(RunRow.id == run.id))
     shutil.rmtree(store.run_folder(run.id), ignore_errors=True)

@@ -1,15 +1,27 @@
-"""The tables of the store. Labels and rounds are only ever added; an undo is one more event."""
+"""The tables of the store. Labels, marks and rounds are only ever added; an undo is one more event."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKeyConstraint, Index, Integer, String, Text
+from sqlalchemy import JSON, Boolean, Float, ForeignKeyConstraint, Index, Integer, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["INITIAL_PROPOSAL", "SCHEMA_VERSION", "LabelRow", "MetaRow", "ProposalRow", "RoundRow", "RunRow", "Table"]
+__all__ = [
+    "INITIAL_PROPOSAL",
+    "SCHEMA_VERSION",
+    "JobRow",
+    "LabelRow",
+    "MarkRow",
+    "MetaRow",
+    "ProposalRow",
+    "RoundRow",
+    "RunRow",
+    "Table",
+    "TrashRow",
+]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 had no marks, no trash and no jobs; a store of it gets the tables when it is opened
 
 # A proposal carries the number of the round that made it. The one that asks a person for the initial set comes
 # before any round.
@@ -100,3 +112,67 @@ class LabelRow(Table):
     annotator: Mapped[str] = mapped_column(Text)
     action: Mapped[str] = mapped_column(String(8))  # "label" or "undo"
     created_at: Mapped[str] = mapped_column(String(32))
+
+
+class MarkRow(Table):
+    """One event beside the labels: an example was skipped or flagged, or the mark was taken off, or noted upon."""
+
+    __tablename__ = "marks"
+    __table_args__ = (
+        ForeignKeyConstraint(["run_id"], ["runs.id"]),
+        Index("marks_of_an_example", "run_id", "example_id"),
+    )
+
+    run_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)  # 1, 2, 3, … in each run
+    example_id: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(String(8))  # "skip", "unskip", "flag", "unflag" or "note"
+    note: Mapped[str] = mapped_column(Text)  # of a note, its text, which may be empty: the note is taken off
+    annotator: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[str] = mapped_column(String(32))
+
+
+class TrashRow(Table):
+    """A run that was deleted and can still be brought back: it is in no list, and keeps its name."""
+
+    __tablename__ = "trash"
+    __table_args__ = (ForeignKeyConstraint(["run_id"], ["runs.id"]),)
+
+    run_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    deleted_at: Mapped[str] = mapped_column(String(32))
+
+
+class JobRow(Table):
+    """One piece of long work for the worker process. The worker writes how far it is; anyone may ask it to stop."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(
+            "one_active_job_of_rounds",
+            "run_id",
+            unique=True,
+            sqlite_where=text("kind = 'rounds' AND state IN ('queued', 'running')"),
+            postgresql_where=text("kind = 'rounds' AND state IN ('queued', 'running')"),
+        ),
+        Index("jobs_by_state", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    run_id: Mapped[str | None] = mapped_column(String(32))  # no foreign key: what a job did outlives the run
+    params: Mapped[dict[str, Any]] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(String(16))  # "queued", "running", "done", "failed" or "cancelled"
+    cancel: Mapped[bool] = mapped_column(Boolean, default=False)  # somebody asked the job to stop
+    stage: Mapped[str] = mapped_column(Text, default="")
+    done: Mapped[int] = mapped_column(Integer, default=0)
+    total: Mapped[int] = mapped_column(Integer, default=0)
+    note: Mapped[str] = mapped_column(Text, default="")
+    seconds_left: Mapped[float | None] = mapped_column(Float)
+    result: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    error: Mapped[str] = mapped_column(Text, default="")  # one line for a person
+    traceback: Mapped[str] = mapped_column(Text, default="")
+    worker_pid: Mapped[int | None] = mapped_column(Integer)
+    created_at: Mapped[str] = mapped_column(String(32))
+    started_at: Mapped[str | None] = mapped_column(String(32))
+    heartbeat: Mapped[str | None] = mapped_column(String(32))
+    finished_at: Mapped[str | None] = mapped_column(String(32))

@@ -60,7 +60,7 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
         open_store(tmp_path, create=True)
 
 
-@pytest.mark.parametrize(("version", "message"), [("2", "has version 2, this ALVIN Studio reads 1"), ("old", "'old'")])
+@pytest.mark.parametrize(("version", "message"), [("3", "has version 3, this ALVIN Studio reads 2"), ("old", "'old'")])
 def test_a_store_of_another_version_is_refused(tmp_path: Path, version: str, message: str) -> None:
     open_store(tmp_path, create=True)
     connection = sqlite3.connect(tmp_path / "alvin.db", isolation_level=None)
@@ -68,6 +68,20 @@ def test_a_store_of_another_version_is_refused(tmp_path: Path, version: str, mes
     connection.close()
     with pytest.raises(StoreVersionError, match=message):
         open_store(tmp_path)
+
+
+def test_a_store_of_the_first_version_gets_the_tables_it_lacks_and_keeps_its_rows(tmp_path: Path) -> None:
+    open_store(tmp_path, create=True)
+    with closing(sqlite3.connect(tmp_path / "alvin.db", isolation_level=None)) as connection:
+        for table in ("marks", "trash", "jobs"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+        connection.execute("INSERT INTO meta VALUES ('kept', 'yes')")
+    open_store(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "alvin.db")) as connection:
+        assert dict(connection.execute("SELECT key, value FROM meta")) == {"schema_version": "2", "kept": "yes"}
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        assert {"marks", "trash", "jobs"} <= tables
 
 
 def test_an_empty_database_file_is_a_store_not_yet_made(tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""What people do to a run: labels, and marks beside them, on disk before a call returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alvin_core.run import frames
+from alvin_core.run.exporting import export_labels
+from alvin_core.run.handle import RunHandle, missing_labels
+from alvin_core.run.submitting import submit_labels, undo_label
+from alvin_core.run.values import SubmitReport
+from alvin_core.store.labels import current_labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RunAnnotating"]
+
+
+class RunAnnotating:
+    """The part of `Run` that annotators use."""
+
+    _handle: RunHandle
+
+    def submit(self, labels: Mapping[str, str] | pd.DataFrame, *, annotator: str = "person") -> SubmitReport:
+        """Store a person's labels: all of them or, when one cannot be stored, none. On disk when it returns.
+
+        Parameters
+        ----------
+        labels : mapping of id to class name, or frame with the columns ``id`` and ``label``
+            Of proposed examples, of some of them, or of any others in the pool. Blank labels are passed over.
+        annotator : str
+            Who gave them.
+
+        Returns
+        -------
+        SubmitReport
+
+        Raises
+        ------
+        LabelError
+            When an id or a class is unknown, an example is not in the pool, or has another label already.
+        """
+        return submit_labels(self._handle, labels, annotator)
+
+    def undo(self, example_id: str, annotator: str = "person") -> None:
+        """Take back an example's label; it is in the pool again. Rounds that were trained with it stay as they are.
+
+        Raises
+        ------
+        LabelError
+            When the example has no label.
+        """
+        undo_label(self._handle, example_id, annotator)
+
+    def pending(self) -> pd.DataFrame:
+        """Return the proposed examples that have no label yet, best first: ``id``, the text, ``attribute``."""
+        with self._handle.store.read() as session:
+            self._handle.check_exists(session)
+            ids, _ = missing_labels(session, self.id, current_labels(session, self.id))
+        return frames.pending_frame(self._handle, ids)
+
+    def labels(self) -> pd.DataFrame:
+        """Return the labels that hold now, in the order of annotation; what was undone is not among them."""
+        return frames.labels_frame(self._handle)
+
+    def export(self, path: Path | str, format: str = "csv") -> int:  # noqa: A002  (the word users know)
+        """Write the labels that hold now to a file, and return how many.
+
+        Parameters
+        ----------
+        path : Path or str
+            Replaced when it is there.
+        format : {"csv", "jsonl", "parquet"}
+
+        Raises
+        ------
+        StoreError
+            When the file cannot be written.
+        SettingsError
+            When the format is unknown.
+        """
+        return export_labels(self.labels(), Path(path), format)
+
+    def skip(self, example_id: str, annotator: str = "person") -> None:
+        """Put an example off: it comes last in this annotator's `queue`."""
+        from alvin_core.run import marking
+
+        marking.mark(self._handle, example_id, "skip", annotator)
+
+    def unskip(self, example_id: str, annotator: str = "person") -> None:
+        """Take a skip back."""
+        from alvin_core.run import marking
+
+        marking.mark(self._handle, example_id, "unskip", annotator)
+
+    def flag(self, example_id: str, annotator: str = "person") -> None:
+        """Mark an example for somebody's attention."""
+        from alvin_core.run import marking
+
+        marking.mark(self._handle, example_id, "flag", annotator)
+
+    def unflag(self, example_id: str, annotator: str = "person") -> None:
+        """Take the mark off."""
+        from alvin_core.run import marking
+
+        marking.mark(self._handle, example_id, "unflag", annotator)
+
+    def note(self, example_id: str, text: str, annotator: str = "person") -> None:
+        """Write a note on an example, in place of the one that was there; an empty one takes it off."""
+        from alvin_core.run import marking
+
+        marking.mark(self._handle, example_id, "note", annotator, text)
+
+    def marks(self) -> pd.DataFrame:
+        """Return the marks that hold now: ``id, skipped, flagged, note, annotator, time``."""
+        from alvin_core.run import marking
+
+        return marking.marks_frame(self._handle)
+
+    def history(self) -> pd.DataFrame:
+        """Return the audit log, every label, undo and mark in order of time."""
+        from alvin_core.run import marking
+
+        return marking.history_frame(self._handle)
+
+    def queue(self, annotator: str = "person") -> list[str]:
+        """Return the ids of the proposed examples without a label, best first; what the annotator skipped, last."""
+        from alvin_core.run import marking
+
+        return marking.queue_of(self._handle, annotator)
