@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS := offline,hub,dashboard,dev
 
-.PHONY: setup demo test check format bench clean
+.PHONY: setup demo test check format bench screenshots bundle clean
 
 # Set up once; again whenever the dependencies change.
 setup: $(VENV)/.installed
@@ -34,6 +34,14 @@ format: setup
 
 bench: setup
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; HF_HUB_OFFLINE=1 $(BIN)/python $$benchmark || exit 1; done
+
+# The pictures of README and docs, of the dashboard as it is now.
+screenshots: setup
+	HF_HUB_OFFLINE=1 $(BIN)/python docs/pictures/screenshots.py docs/pictures
+
+# The map's bundle from its TypeScript source; needs Node. The built one is committed.
+bundle:
+	cd dashboard/components/map && npm ci --no-audit --no-fund && npm run build
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from alvin_core.groups import infer_groups
     from alvin_core.neighbors import nearest_in_pool
     from alvin_core.progress import Progress, ProgressEvent
+    from alvin_core.projection import Projection
     from alvin_core.run import (
         ReplayRound,
         RoundRecord,
@@ -52,6 +53,11 @@ if TYPE_CHECKING:
         list_runs,
         open_run,
     )
+    from alvin_core.run.bundle import pack_run, unpack_run
+    from alvin_core.run.explaining import AnchorReason, Explanation
+    from alvin_core.run.looking import MapAnchors, MapColumns
+    from alvin_core.run.trash import TrashedRun, list_trash, purge_trash, restore_run, trash_run
+    from alvin_core.setting_info import SettingInfo, describe_settings
     from alvin_core.settings import (
         AlvinSettings,
         EncoderSettings,
@@ -69,6 +75,16 @@ if TYPE_CHECKING:
         Provenance,
         Selection,
         TrainingDynamics,
+    )
+    from alvin_core.worker import (
+        Job,
+        WorkerStatus,
+        cancel_job,
+        enqueue_job,
+        get_job,
+        list_jobs,
+        start_worker,
+        worker_status,
     )
 
 __version__ = "0.1.0"
@@ -112,6 +128,40 @@ _HOMES = {
         "list_runs",
         "open_run",
     ),
+    "alvin_core.projection": ("Projection",),
+    "alvin_core.run.bundle": (
+        "pack_run",
+        "unpack_run",
+    ),
+    "alvin_core.run.explaining": (
+        "AnchorReason",
+        "Explanation",
+    ),
+    "alvin_core.run.looking": (
+        "MapAnchors",
+        "MapColumns",
+    ),
+    "alvin_core.run.trash": (
+        "TrashedRun",
+        "list_trash",
+        "purge_trash",
+        "restore_run",
+        "trash_run",
+    ),
+    "alvin_core.setting_info": (
+        "SettingInfo",
+        "describe_settings",
+    ),
+    "alvin_core.worker": (
+        "Job",
+        "WorkerStatus",
+        "cancel_job",
+        "enqueue_job",
+        "get_job",
+        "list_jobs",
+        "start_worker",
+        "worker_status",
+    ),
     "alvin_core.settings": (
         "AlvinSettings",
         "EncoderSettings",
@@ -136,6 +186,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "AlvinError",
     "AlvinSettings",
+    "AnchorReason",
     "Anchors",
     "AnnotationNeeded",
     "Cancelled",
@@ -147,14 +198,19 @@ __all__ = [
     "DevicePlan",
     "EncoderError",
     "EncoderSettings",
+    "Explanation",
     "GroupSettings",
     "Groups",
+    "Job",
     "LabelError",
+    "MapAnchors",
+    "MapColumns",
     "Neighbors",
     "PoolError",
     "Problem",
     "Progress",
     "ProgressEvent",
+    "Projection",
     "Provenance",
     "ReplayRound",
     "Report",
@@ -166,6 +222,7 @@ __all__ = [
     "RunSettings",
     "RuntimeSettings",
     "Selection",
+    "SettingInfo",
     "SettingsError",
     "StoreError",
     "StoreVersionError",
@@ -173,22 +230,37 @@ __all__ = [
     "Texts",
     "TrainingDynamics",
     "TrainingSettings",
+    "TrashedRun",
+    "WorkerStatus",
     "__version__",
+    "cancel_job",
     "check_dataset",
     "create_run",
     "delete_run",
+    "describe_settings",
+    "enqueue_job",
+    "get_job",
     "infer_groups",
+    "list_jobs",
     "list_runs",
+    "list_trash",
     "load_dataset",
     "make_anchors",
     "make_planted",
     "nearest_in_pool",
     "open_run",
+    "pack_run",
     "plan_device",
+    "purge_trash",
     "rank_candidates",
+    "restore_run",
     "sample_names",
     "sample_path",
+    "start_worker",
     "strategy_names",
+    "trash_run",
+    "unpack_run",
+    "worker_status",
 ]
 
 

@@ -1,20 +1,21 @@
 """Every setting of a run and its default, with the reason for it. No other module decides one for a run.
 
 Settings marked [paper] follow Korakakis et al. (2024), [field] are usual in the field, [ours] are choices of
-this project: named, so that a reader with the paper in hand can set them.
+this project: named, so that a reader with the paper in hand can set them. What a person should know of a setting,
+and the limits of its value, stand in its annotation; checks, forms and the command line read them there.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from alvin_core.errors import SettingsError
+from alvin_core.setting_limits import About, check_limits
 from alvin_core.tables import from_table, to_table, to_toml
 
 __all__ = [
@@ -45,64 +46,73 @@ def default_store() -> Path:
     return Path(os.environ.get("ALVIN_STORE") or "alvin-store")  # set to nothing is as good as not set
 
 
-def _require(holds: bool, name: str, value: object, limit: str) -> None:
-    if not holds:
-        raise SettingsError(f"{name} = {value!r} is out of range: it must be {limit}")
-
-
-def _require_one_of(name: str, value: object, choices: object) -> None:
-    allowed = get_args(choices)
-    if value not in allowed:
-        raise SettingsError(f"{name} = {value!r} is unknown; choose one of: {', '.join(map(str, allowed))}")
-
-
 @dataclass(frozen=True)
 class EncoderSettings:
     """Which pre-trained encoder reads the texts, and how."""
 
-    name: str = DEFAULT_ENCODER  # a name AutoModel takes, or a local folder
-    revision: str | None = None  # a hub revision; None = the newest
-    pooling: Literal["mean", "cls"] = "mean"  # mean is what MiniLM was trained with
-    max_length: int = 256  # tokens read of each example; MiniLM's own limit. Longer texts are cut, with a warning
-    pair_encoding: Literal["auto", "joint", "separate"] = "auto"
+    name: Annotated[
+        str,
+        About(
+            "The pre-trained encoder that reads the texts: a name that AutoModel takes, or a local folder.",
+            words="the name or folder of an encoder",
+            filled=True,
+        ),
+    ] = DEFAULT_ENCODER
+    revision: Annotated[str | None, About("The encoder's revision; empty takes the newest.", filled=True)] = None
+    pooling: Annotated[
+        Literal["mean", "cls"], About("How the vectors of a text's tokens become one: their mean, or the first's.")
+    ] = "mean"  # mean is what MiniLM was trained with
+    max_length: Annotated[
+        int,
+        About("Tokens read of each example; longer texts are cut, with a warning.", least=8, most=8192, unit="tokens"),
+    ] = 256  # MiniLM's own limit
+    pair_encoding: Annotated[
+        Literal["auto", "joint", "separate"],
+        About("How two texts are read: as one sequence, or each by itself; auto goes by what is trained."),
+    ] = "auto"
     # "joint" reads a pair as one sequence, "separate" reads u and v and joins u, v, |u-v|, u*v (Reimers & Gurevych
     # 2019). "auto": separate for a frozen encoder, which never learned to compare within one sequence; else joint.
 
     def __post_init__(self) -> None:
-        _require(bool(self.name.strip()), "encoder.name", self.name, "the name or folder of an encoder")
-        _require_one_of("encoder.pooling", self.pooling, Literal["mean", "cls"])
-        _require_one_of("encoder.pair_encoding", self.pair_encoding, Literal["auto", "joint", "separate"])
-        _require(8 <= self.max_length <= 8192, "encoder.max_length", self.max_length, "between 8 and 8192 tokens")
+        check_limits(self, "encoder")
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
     """How the classifier is trained in each round. None takes the default of the depth (`resolved`)."""
 
-    trainable_layers: Depth = 0  # 0 = frozen encoder + small head, n = top n layers, "all" = fine-tuning
-    epochs: int | None = None
-    learning_rate: float | None = None  # of the encoder's trained layers
-    head_learning_rate: float | None = None
-    batch_size: int | None = None
-    weight_decay: float = 0.01  # AdamW [field: fine-tuning's usual value]
-    warmup: float = 0.1  # share of all steps in which the rate rises; it then falls to 0 along a line [field]
-    dropout: float = 0.1  # before the classifier [field: BERT's]
-    hidden: int = 128  # width of the small head's hidden layer at depth 0; the representation there [ours]
+    trainable_layers: Annotated[
+        Depth,
+        About(
+            "Top layers of the encoder to train: 0 trains a small head alone and is fast, all is fine-tuning.",
+            least=0,
+            words="0, a number of layers, or 'all'",
+        ),
+    ] = 0
+    epochs: Annotated[int | None, About("Passes over the labeled set; empty: what suits the depth.", least=1)] = None
+    learning_rate: Annotated[
+        float | None, About("Learning rate of the encoder's layers; empty: what suits the depth.", above=0, below=1)
+    ] = None
+    head_learning_rate: Annotated[
+        float | None, About("Learning rate of the head; empty: what suits the depth.", above=0, below=1)
+    ] = None
+    batch_size: Annotated[
+        int | None, About("Examples in each training step; empty: what suits the depth.", least=1)
+    ] = None
+    weight_decay: Annotated[float, About("How strongly weights are drawn to 0 in training (AdamW).", least=0)] = 0.01
+    # [field: fine-tuning's usual value]
+    warmup: Annotated[
+        float, About("Share of all steps in which the learning rate rises; after them it falls to 0.", least=0, below=1)
+    ] = 0.1  # along a line, both [field]
+    dropout: Annotated[
+        float, About("Share of values that are dropped before the classifier in training.", least=0, below=1)
+    ] = 0.1  # [field: BERT's]
+    hidden: Annotated[
+        int, About("Width of the small head's hidden layer, used where no layer of the encoder is trained.", least=2)
+    ] = 128  # the representation there [ours]
 
     def __post_init__(self) -> None:
-        depth = self.trainable_layers
-        whole = depth == "all" or (isinstance(depth, int) and not isinstance(depth, bool) and depth >= 0)
-        _require(whole, "training.trainable_layers", depth, "0, a number of layers, or 'all'")
-        for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            _require(value is None or value >= 1, f"training.{name}", value, "at least 1")
-        for name in ("learning_rate", "head_learning_rate"):
-            value = getattr(self, name)
-            _require(value is None or 0 < value < 1, f"training.{name}", value, "between 0 and 1")
-        _require(self.weight_decay >= 0, "training.weight_decay", self.weight_decay, "at least 0")
-        _require(0 <= self.warmup < 1, "training.warmup", self.warmup, "in [0, 1)")
-        _require(0 <= self.dropout < 1, "training.dropout", self.dropout, "in [0, 1)")
-        _require(self.hidden >= 2, "training.hidden", self.hidden, "at least 2")
+        check_limits(self, "training")
 
     def resolved(self) -> TrainingSettings:
         """Return the settings with every None replaced by the default of the training depth."""
@@ -147,63 +157,77 @@ FULL_DEFAULTS: Mapping[str, Any] = {
 class GroupSettings:
     """How under-represented labeled examples are inferred from the training dynamics."""
 
-    rule: GroupRule = "forgetting"  # [field: Toneva et al. 2019; Yaghoobzadeh et al. 2021]
-    quantile: float = 0.25  # share of each class taken by the confidence and variability rules [ours]
-    min_minority: float = 0.05  # at least ceil(this · n_class) minority examples a class, filled up if need be [ours]
-    min_majority: int = 1  # at least this many examples of a class stay majority [ours]
+    rule: Annotated[
+        GroupRule, About("What tells the minority of a class: how training went on each example, or a known attribute.")
+    ] = "forgetting"  # [field: Toneva et al. 2019; Yaghoobzadeh et al. 2021]
+    quantile: Annotated[
+        float, About("Share of a class that the rules confidence and variability take.", above=0, below=1)
+    ] = 0.25  # [ours]
+    min_minority: Annotated[
+        float, About("Least share of a class that is minority; too few are filled up.", least=0, below=1)
+    ] = 0.05  # at least ceil(this · n_class) examples a class [ours]
+    min_majority: Annotated[int, About("Least number of a class that stay majority.", least=1)] = 1  # [ours]
 
     def __post_init__(self) -> None:
-        _require_one_of("groups.rule", self.rule, GroupRule)
-        _require(0 < self.quantile < 1, "groups.quantile", self.quantile, "in (0, 1)")
-        _require(0 <= self.min_minority < 1, "groups.min_minority", self.min_minority, "in [0, 1)")
-        _require(self.min_majority >= 1, "groups.min_majority", self.min_majority, "at least 1")
+        check_limits(self, "groups")
 
 
 @dataclass(frozen=True)
 class AlvinSettings:
     """ALVIN's own: anchors, retrieval and the ranking of what was retrieved."""
 
-    alpha: float = 2.0  # both Beta parameters; larger = nearer the midpoint [ours]
-    n_anchors: int = 15  # anchors drawn for each pair, K [ours]
-    max_pairs: int | None = None  # pairs for each class, drawn without replacement; None = all [ours]
-    pairing: Pairing = "minority-majority"  # [paper]; the others are ablations
-    k: int = 10  # neighbors of each anchor; doubled when their union is smaller than the budget [ours]
-    rank: Rank = "uncertainty"  # predictive entropy, high first [ours]
-    backend: Backend = "auto"  # exact; segments where numba is installed, else torch
+    alpha: Annotated[
+        float, About("Shape of the draw of anchors between two examples; larger is nearer the midpoint.", above=0)
+    ] = 2.0  # both Beta parameters [ours]
+    n_anchors: Annotated[int, About("Anchors drawn between each pair of examples.", least=1)] = 15  # K [ours]
+    max_pairs: Annotated[int | None, About("Pairs drawn for each class; empty takes all.", least=1)] = None  # [ours]
+    pairing: Annotated[
+        Pairing, About("Which labeled examples the anchors lie between; all but the first are for comparison.")
+    ] = "minority-majority"  # [paper]; the others are ablations
+    k: Annotated[
+        int, About("Nearest pool examples that each anchor retrieves; doubled when all together are too few.", least=1)
+    ] = 10  # too few: their union is smaller than the budget [ours]
+    rank: Annotated[
+        Rank, About("What orders the retrieved examples: uncertainty takes those the model is least sure of.")
+    ] = "uncertainty"  # predictive entropy, high first [ours]
+    backend: Annotated[
+        Backend, About("How neighbors are searched; auto is exact, and faiss-hnsw alone is approximate.")
+    ] = "auto"  # segments where numba is installed, else torch
 
     def __post_init__(self) -> None:
-        _require(0 < self.alpha < math.inf, "alvin.alpha", self.alpha, "above 0")
-        _require(self.n_anchors >= 1, "alvin.n_anchors", self.n_anchors, "at least 1")
-        _require(self.max_pairs is None or self.max_pairs >= 1, "alvin.max_pairs", self.max_pairs, "at least 1")
-        _require(self.k >= 1, "alvin.k", self.k, "at least 1")
-        _require_one_of("alvin.pairing", self.pairing, Pairing)
-        _require_one_of("alvin.rank", self.rank, Rank)
-        _require_one_of("alvin.backend", self.backend, Backend)
+        check_limits(self, "alvin")
 
 
 @dataclass(frozen=True)
 class RuntimeSettings:
     """Where the work runs. Changes speed; on another device or thread count also the last bits."""
 
-    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
-    threads: int = 0  # for torch, faiss, numba and OpenMP alike; 0 = one for each core
-    inference_dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: Annotated[str, About("What computes: auto (the fastest), cpu, cuda, cuda:1 or mps.", filled=True)] = "auto"
+    threads: Annotated[int, About("Threads to compute with; 0 takes one for each core.", least=0)] = 0
+    # for torch, faiss, numba and OpenMP alike
+    inference_dtype: Annotated[
+        Literal["auto", "float32", "bfloat16"], About("Number format of predictions; bfloat16 is faster, less exact.")
+    ] = "auto"
 
     def __post_init__(self) -> None:
-        _require(self.threads >= 0, "runtime.threads", self.threads, "at least 0 (0 = one for each core)")
-        _require_one_of("runtime.inference_dtype", self.inference_dtype, Literal["auto", "float32", "bfloat16"])
+        check_limits(self, "runtime")
 
 
 @dataclass(frozen=True)
 class RunSettings:
     """Everything that decides what a run does, apart from its data."""
 
-    strategy: str = "alvin"
-    budget: int = 50  # examples annotated in each round [field]
-    initial: int = 100  # examples in the initial labeled set, drawn at random, stratified by class [field]
-    seed: int = 0
-    annotator: Literal["auto", "oracle", "person"] = "auto"  # auto: the oracle where every pool example has a label
-    space: Literal["model", "encoder"] = "model"  # the representation that anchors live in [review: the model's]
+    strategy: Annotated[str, About("What picks the examples to annotate in each round.", filled=True)] = "alvin"
+    budget: Annotated[int, About("Examples annotated in each round.", least=1)] = 50  # [field]
+    initial: Annotated[int, About("Examples in the initial labeled set.", least=2)] = 100  # random, by class [field]
+    seed: Annotated[int, About("Start of all random draws; same seed, same run.", least=0, most=2**32 - 1)] = 0
+    annotator: Annotated[
+        Literal["auto", "oracle", "person"],
+        About("Who annotates: the oracle reads the label column; auto takes it where every pool text has a label."),
+    ] = "auto"
+    space: Annotated[
+        Literal["model", "encoder"], About("Where anchors lie: in what the model learned, or in the untrained encoder.")
+    ] = "model"  # [review: the model's]
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     groups: GroupSettings = field(default_factory=GroupSettings)
@@ -211,11 +235,7 @@ class RunSettings:
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
 
     def __post_init__(self) -> None:
-        _require(self.budget >= 1, "budget", self.budget, "at least 1")
-        _require(self.initial >= 2, "initial", self.initial, "at least 2")
-        _require(0 <= self.seed < 2**32, "seed", self.seed, "between 0 and 2**32 - 1")
-        _require_one_of("annotator", self.annotator, Literal["auto", "oracle", "person"])
-        _require_one_of("space", self.space, Literal["model", "encoder"])
+        check_limits(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as nested dictionaries of plain values, for JSON; None where nothing is set."""

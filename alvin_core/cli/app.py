@@ -21,7 +21,23 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 # In the order of the help.
-COMMANDS = ("start", "step", "show", "branches", "export", "store", "demo", "data", "doctor")
+COMMANDS = (
+    "start",
+    "step",
+    "show",
+    "why",
+    "branches",
+    "export",
+    "store",
+    "history",
+    "keeping",
+    "demo",
+    "dashboard",
+    "worker",
+    "data",
+    "settings",
+    "doctor",
+)
 
 # Libraries talk on standard error by themselves; what a user must know, this program says.
 QUIET = {
@@ -38,7 +54,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
-    epilog="Start with `alvin demo`, or `alvin run --data reviews`; `alvin samples` lists more.",
+    epilog="Start with `alvin demo`, `alvin dashboard`, or `alvin run --data reviews`; `alvin samples` lists more.",
 )
 
 

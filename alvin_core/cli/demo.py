@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alvin_core.cli.app import app
+from alvin_core.cli.dashboard import PORT, serve_dashboard, why_no_dashboard
 from alvin_core.cli.options import QuietOption, SeedOption, StoreOption, ThreadsOption, store_path
-from alvin_core.cli.output import figure, percent, plain_table, say
+from alvin_core.cli.output import figure, percent, plain_table, say, tell
 from alvin_core.cli.progress_bar import Watch
 from alvin_core.cli.rounds import Hints, kept_on_stop, run_to
 from alvin_core.cli.sources import columns_of, load
@@ -32,8 +33,10 @@ NEAR_CHANCE = 0.1
 @app.command(rich_help_panel="Runs", epilog="Example: `alvin demo --store /tmp/demo`")
 def demo(
     no_serve: Annotated[
-        bool, typer.Option("--no-serve", help="End when the table is printed, even where a dashboard could open.")
+        bool, typer.Option("--no-serve", help="End when the table is printed; open no dashboard on the two runs.")
     ] = False,
+    port: Annotated[int, typer.Option("--port", help="Port of the dashboard on this machine.")] = PORT,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the dashboard's address only.")] = False,
     seed: SeedOption = None,
     threads: ThreadsOption = None,
     store: StoreOption = None,
@@ -42,8 +45,7 @@ def demo(
     """Run ALVIN beside entropy on the sample `reviews`, and compare.
 
     Both do three rounds from the same initial set. In the sample's pool, a genre nearly gives the label away; the
-    out-of-distribution splits tell which model fell for it. There is no dashboard yet, so --no-serve changes nothing
-    so far; scripts can give it already.
+    out-of-distribution splits tell which model fell for it. Then the dashboard opens on both runs, until Ctrl-C.
     """
     given = {"seed": seed, "runtime.threads": threads}
     settings = RunSettings().with_values({name: value for name, value in given.items() if value is not None})
@@ -54,6 +56,20 @@ def demo(
     runs = [_do(dataset, settings, strategy, folder, store, quiet=quiet) for strategy in STRATEGIES]
     _compare(dataset, runs)
     _say_next(runs, folder, store)
+    if not no_serve:
+        _serve(folder, port, open_browser=not no_browser)
+
+
+def _serve(folder: Path, port: int, *, open_browser: bool) -> None:
+    """Open the dashboard; where it is not installed, say so: the comparison is done, and that is no failure."""
+    problem = why_no_dashboard()
+    say()
+    if problem:
+        tell(f"no dashboard is opened: {problem}")
+        return
+    code = serve_dashboard(folder, port=port, open_browser=open_browser)
+    if code:
+        raise typer.Exit(code)
 
 
 def _introduce(dataset: Dataset, settings: RunSettings) -> None:

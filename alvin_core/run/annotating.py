@@ -59,7 +59,7 @@ class RunAnnotating:
         """Return the proposed examples that have no label yet, best first: ``id``, the text, ``attribute``."""
         with self._handle.store.read() as session:
             self._handle.check_exists(session)
-            ids, _ = missing_labels(session, self.id, current_labels(session, self.id))
+            ids, _ = missing_labels(session, self._handle.row.id, current_labels(session, self._handle.row.id))
         return frames.pending_frame(self._handle, ids)
 
     def labels(self) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from alvin_core.run.handle import RunHandle
 from alvin_core.settings import RunSettings
 from alvin_core.store.arrays import link_folder
 from alvin_core.store.labels import label_events, now
+from alvin_core.store.marks import copy_marks
 from alvin_core.store.rounds import add_proposal, find_round, list_rounds, proposal
 from alvin_core.store.runs import check_name, free_name, new_run_id, refuse_taken, sweep_store
 from alvin_core.store.tables import INITIAL_PROPOSAL, RunRow, Table
@@ -76,13 +77,17 @@ def _add_child(
 
 
 def _copy_past(session: Session, parent: RunHandle, child: RunRow, at: int) -> None:
-    """Copy rounds before ``at``, their proposals, and the label events that round ``at`` had read, or has now."""
+    """Copy rounds before ``at``, their proposals, and the label events that round ``at`` had read, or has now.
+
+    Flags and notes come along as they are now, since they tell of examples and not of rounds.
+    """
     replaced = find_round(session, parent.row.id, at)
     events = label_events(session, parent.row.id, up_to=None if replaced is None else replaced.last_seq)
     rounds = [one for one in list_rounds(session, parent.row.id) if one.round_no < at]
     session.add_all(_copy(row, child.id) for row in (*events, *rounds))
     for round_no in range(INITIAL_PROPOSAL, at):
         add_proposal(session, child.id, round_no, proposal(session, parent.row.id, round_no))
+    copy_marks(session, parent.row.id, child.id)
 
 
 def _copy(row: Table, run_id: str) -> Table:

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "anchors_frame",
+    "class_names",
+    "example_columns",
     "examples_frame",
     "labels_frame",
     "metrics_frame",
     "pending_frame",
+    "places_in",
     "provenance_frame",
     "selection_frame",
 ]
@@ -57,7 +60,7 @@ def examples_frame(handle: RunHandle, round_no: int, *, oracle: bool = False) ->
         ends = [row.last_seq for row in list_rounds(session, handle.row.id)]
     dataset = handle.dataset
     columns = {
-        **_example_columns(dataset, np.arange(len(dataset))),
+        **example_columns(dataset, np.arange(len(dataset))),
         **_label_columns(handle, labels, ends),
         **_dynamics_columns(dataset, arrays),
         **_prediction_columns(dataset, arrays["probs"]),
@@ -65,7 +68,7 @@ def examples_frame(handle: RunHandle, round_no: int, *, oracle: bool = False) ->
     }
     frame = _frame(columns)
     if oracle:
-        frame.insert(frame.columns.tolist().index("label") + 1, "oracle_label", _class_names(dataset, dataset.labels))
+        frame.insert(frame.columns.tolist().index("label") + 1, "oracle_label", class_names(dataset, dataset.labels))
     return frame
 
 
@@ -83,8 +86,8 @@ def selection_frame(handle: RunHandle, round_no: int) -> pd.DataFrame:
     probs = arrays["probs"][rows]
     columns = {
         "rank": np.arange(1, len(rows) + 1),
-        **_example_columns(dataset, rows),
-        "predicted": _class_names(dataset, probs.argmax(axis=1)),
+        **example_columns(dataset, rows),
+        "predicted": class_names(dataset, probs.argmax(axis=1)),
         "score": arrays["scores"],
         "confidence": probs.max(axis=1, initial=0),
         "entropy": entropy_of(probs),
@@ -93,7 +96,7 @@ def selection_frame(handle: RunHandle, round_no: int) -> pd.DataFrame:
     del columns["split"]
     _, *others = rankings_of(arrays).items()
     for name, ranking in others:
-        columns[f"rank_{name}"] = _masked(_places(len(dataset), ranking)[rows], 0)
+        columns[f"rank_{name}"] = _masked(places_in(len(dataset), ranking)[rows], 0)
     return _frame(columns)
 
 
@@ -139,7 +142,7 @@ def labels_frame(handle: RunHandle) -> pd.DataFrame:
         ends = [row.last_seq for row in list_rounds(session, handle.row.id)]
     rows, _ = handle.labeled(labels)
     events = list(labels.values())
-    examples = _example_columns(handle.dataset, rows)
+    examples = example_columns(handle.dataset, rows)
     del examples["split"]
     columns = {
         "id": examples.pop("id"),
@@ -156,7 +159,7 @@ def labels_frame(handle: RunHandle) -> pd.DataFrame:
 def pending_frame(handle: RunHandle, ids: Sequence[str]) -> pd.DataFrame:
     """Return examples to be annotated: ``id``, the text, ``attribute``."""
     rows = np.fromiter((handle.row_of_id[one] for one in ids), dtype=np.int64, count=len(ids))
-    columns = _example_columns(handle.dataset, rows)
+    columns = example_columns(handle.dataset, rows)
     del columns["split"]
     return _frame(columns)
 
@@ -187,7 +190,8 @@ def _scalars(figures: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in figures.items() if not isinstance(value, dict | list)}
 
 
-def _example_columns(dataset: Dataset, rows: NDArray[Any]) -> dict[str, Any]:
+def example_columns(dataset: Dataset, rows: NDArray[Any]) -> dict[str, Any]:
+    """Return ``id, split, text`` (or ``text_a, text_b``) and ``attribute`` of some examples."""
     columns: dict[str, Any] = {"id": dataset.ids[rows].tolist(), "split": dataset.splits[rows].tolist()}
     if dataset.second_texts is None:
         columns["text"] = dataset.texts.take(rows)
@@ -210,7 +214,7 @@ def _label_columns(handle: RunHandle, labels: dict[str, LabelRow], ends: list[in
     rounds = np.full(len(dataset), -1)
     rounds[rows] = np.searchsorted(ends, [one.seq for one in labels.values()])
     return {
-        "label": _class_names(dataset, shown),
+        "label": class_names(dataset, shown),
         "labeled": labeled,
         "label_source": sources,
         "round_labeled": _masked(rounds, -1),
@@ -234,7 +238,7 @@ def _dynamics_columns(dataset: Dataset, arrays: Arrays) -> dict[str, Any]:
 
 def _prediction_columns(dataset: Dataset, probs: NDArray[np.float32]) -> dict[str, Any]:
     return {
-        "predicted": _class_names(dataset, probs.argmax(axis=1)),
+        "predicted": class_names(dataset, probs.argmax(axis=1)),
         "confidence": probs.max(axis=1),
         "entropy": entropy_of(probs),
         **{f"prob_{name}": probs[:, class_] for class_, name in enumerate(dataset.classes)},
@@ -244,7 +248,7 @@ def _prediction_columns(dataset: Dataset, probs: NDArray[np.float32]) -> dict[st
 def _ranking_columns(n: int, arrays: Arrays) -> dict[str, Any]:
     selected = np.zeros(n, dtype=bool)
     selected[arrays["selected_rows"]] = True
-    ranks = {f"rank_{name}": _masked(_places(n, rows), 0) for name, rows in rankings_of(arrays).items()}
+    ranks = {f"rank_{name}": _masked(places_in(n, rows), 0) for name, rows in rankings_of(arrays).items()}
     return {"selected": selected, **ranks}
 
 
@@ -259,22 +263,23 @@ def _retrieval_columns(n: int, rows: NDArray[Any], arrays: Arrays) -> dict[str, 
 def _anchor_columns(dataset: Dataset, arrays: Arrays) -> dict[str, NDArray[Any]]:
     nothing = np.empty(0, dtype=np.int32)
     return {
-        "class": _class_names(dataset, arrays.get("anchor_classes", nothing)),
+        "class": class_names(dataset, arrays.get("anchor_classes", nothing)),
         "minority_id": dataset.ids[arrays.get("anchor_minority_rows", nothing)].astype(object),
         "majority_id": dataset.ids[arrays.get("anchor_majority_rows", nothing)].astype(object),
         "weight": arrays.get("anchor_weights", np.empty(0, dtype=np.float32)),
     }
 
 
-def _places(n: int, ranking: NDArray[Any]) -> NDArray[np.int64]:
+def places_in(n: int, ranking: NDArray[Any]) -> NDArray[np.int64]:
     """Return each row's place in a ranking, from 1; 0 where it was not ranked; shape (n,)."""
     places = np.zeros(n, dtype=np.int64)
     places[ranking] = np.arange(1, len(ranking) + 1)
     return places
 
 
-def _class_names(dataset: Dataset, classes: NDArray[Any]) -> NDArray[np.object_]:
-    names = np.array([*dataset.classes, None], dtype=object)  # -1, which is unlabeled, takes the last
+def class_names(dataset: Dataset, classes: NDArray[Any]) -> NDArray[np.object_]:
+    """Return the name of each class; None where it is -1, which is unlabeled."""
+    names = np.array([*dataset.classes, None], dtype=object)  # -1 takes the last
     return np.asarray(names[classes])
 
 

@@ -21,6 +21,7 @@ from alvin_core.store.arrays import load_arrays
 from alvin_core.store.database import Store
 from alvin_core.store.datasets import load_stored_dataset
 from alvin_core.store.rounds import count_rounds, find_round, proposal
+from alvin_core.store.runs import in_trash_message, is_trashed
 from alvin_core.store.tables import LabelRow, RoundRow, RunRow
 
 __all__ = ["RunHandle", "missing_labels", "state_of"]
@@ -66,7 +67,7 @@ class RunHandle:
         RunBusyError
             When another is.
         RunNotFoundError
-            When the run was deleted meanwhile.
+            When the run was deleted meanwhile, or put in the trash.
         """
         with self.store.run_lock(self.row.id, self.row.name):
             with self.store.read() as session:
@@ -74,9 +75,11 @@ class RunHandle:
             yield
 
     def check_exists(self, session: Session) -> None:
-        """Raise when the run was deleted since it was opened."""
+        """Raise when the run was deleted since it was opened, or put in the trash."""
         if session.get(RunRow, self.row.id) is None:
             raise RunNotFoundError(f"the run {self.row.name!r} has been deleted")
+        if is_trashed(session, self.row.id):
+            raise RunNotFoundError(in_trash_message(self.row))
 
     def round_row(self, session: Session, round_no: int) -> RoundRow:
         """Return a finished round.

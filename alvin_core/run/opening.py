@@ -1,18 +1,21 @@
-"""Finding, listing and deleting runs."""
+"""Finding, listing and deleting runs. Those in the trash are not among them: see `alvin_core.run.trash`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
 from alvin_core.run.handle import RunHandle, state_of
 from alvin_core.run.run import Run
 from alvin_core.run.values import RunInfo
-from alvin_core.store.database import open_store
+from alvin_core.store.database import Store, open_store
 from alvin_core.store.labels import current_labels
 from alvin_core.store.rounds import count_rounds
 from alvin_core.store.runs import find_run, list_run_rows, remove_run
+from alvin_core.store.tables import RunRow
 
-__all__ = ["delete_run", "list_runs", "open_run"]
+__all__ = ["delete_run", "info_of", "list_runs", "open_run"]
 
 
 def open_run(store: Path | str, run: str) -> Run:
@@ -21,7 +24,7 @@ def open_run(store: Path | str, run: str) -> Run:
     Raises
     ------
     RunNotFoundError
-        When there is none; the message has close names.
+        When there is none; the message has close names, or says that the run is in the trash.
     StoreError
         When the store cannot be used.
     """
@@ -32,7 +35,7 @@ def open_run(store: Path | str, run: str) -> Run:
 
 
 def list_runs(store: Path | str) -> list[RunInfo]:
-    """Return every run in a store, oldest first.
+    """Return every run in a store, oldest first; those in the trash are left out.
 
     Raises
     ------
@@ -40,25 +43,25 @@ def list_runs(store: Path | str) -> list[RunInfo]:
         When the store is not there or cannot be used.
     """
     opened = open_store(store)
-    infos = []
     with opened.read() as session:
-        for row in list_run_rows(session):
-            labels = current_labels(session, row.id)
-            infos.append(
-                RunInfo(
-                    id=row.id,
-                    name=row.name,
-                    strategy=str(row.settings["strategy"]),
-                    state=state_of(session, row, labels),
-                    annotator=row.annotator,
-                    n_rounds=count_rounds(session, row.id),
-                    n_labeled=len(labels),
-                    source=row.source,
-                    parent=RunHandle(opened, row).parent,
-                    created_at=row.created_at,
-                )
-            )
-    return infos
+        return [info_of(opened, session, row) for row in list_run_rows(session)]
+
+
+def info_of(store: Store, session: Session, row: RunRow) -> RunInfo:
+    """Return a run as lists show it."""
+    labels = current_labels(session, row.id)
+    return RunInfo(
+        id=row.id,
+        name=row.name,
+        strategy=str(row.settings["strategy"]),
+        state=state_of(session, row, labels),
+        annotator=row.annotator,
+        n_rounds=count_rounds(session, row.id),
+        n_labeled=len(labels),
+        source=row.source,
+        parent=RunHandle(store, row).parent,
+        created_at=row.created_at,
+    )
 
 
 def delete_run(store: Path | str, run: str) -> None:

@@ -44,7 +44,7 @@ class RunReading:
         """Return every round's figures, in order."""
         with self._handle.store.read() as session:
             self._handle.check_exists(session)
-            return [record_of(self._handle, row) for row in list_rounds(session, self.id)]
+            return [record_of(self._handle, row) for row in list_rounds(session, self._handle.row.id)]
 
     def examples(self, round_no: int, *, oracle: bool = False) -> pd.DataFrame:
         """Return every example as it was in a round; see `alvin_core.run.frames.examples_frame`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from alvin_core.data.dataset import Dataset, Texts
 from alvin_core.errors import StoreError
 from alvin_core.store.arrays import load_packed, save_packed
 
-__all__ = ["dataset_path", "load_stored_dataset", "save_dataset"]
+__all__ = ["dataset_of", "dataset_path", "load_stored_dataset", "save_dataset"]
 
 
 def dataset_path(store: Path, digest: str) -> Path:
@@ -57,7 +57,7 @@ def load_stored_dataset(store: Path, digest: str) -> Dataset:
     path = dataset_path(store, digest)
     arrays = load_packed(path)
     try:
-        dataset = _unpack(arrays)
+        dataset = dataset_of(arrays)
     except (KeyError, ValueError) as error:
         raise StoreError(f"{path} is not a stored data set: {error}") from error
     if (found := dataset.digest()) != digest:
@@ -65,7 +65,15 @@ def load_stored_dataset(store: Path, digest: str) -> Dataset:
     return dataset
 
 
-def _unpack(arrays: dict[str, NDArray[Any]]) -> Dataset:
+def dataset_of(arrays: Mapping[str, NDArray[Any]]) -> Dataset:
+    """Build a data set of its stored arrays.
+
+    Raises
+    ------
+    KeyError, ValueError
+        When one is missing, or they do not fit together.
+    """
+
     def texts(name: str) -> Texts | None:
         return Texts(arrays[f"{name}.blob"], arrays[f"{name}.offsets"]) if f"{name}.blob" in arrays else None
 

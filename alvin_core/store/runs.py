@@ -22,6 +22,8 @@ __all__ = [
     "default_name",
     "find_run",
     "free_name",
+    "in_trash_message",
+    "is_trashed",
     "list_run_rows",
     "new_run_id",
     "refuse_taken",
@@ -70,7 +72,7 @@ def default_name(source: str, strategy: str) -> str:
 
 def free_name(session: Session, name: str) -> str:
     """Return the name, or the name with the first free number: ``reviews-alvin-2``."""
-    taken = set(session.scalars(select(RunRow.name)))
+    taken = set(session.scalars(select(RunRow.name)))  # those in the trash keep theirs
     free, number = name[:LONGEST_NAME], 1
     while free in taken:
         number += 1
@@ -85,27 +87,66 @@ def refuse_taken(session: Session, name: str) -> str:
     Raises
     ------
     StoreError
-        When one has.
+        When one has, be it in the trash.
     """
-    if session.scalar(select(RunRow.id).where(RunRow.name == name)) is not None:
-        raise StoreError(f"there is a run called {name!r} already; choose another name, or delete that run")
-    return name
+    taken = session.scalar(select(RunRow.id).where(RunRow.name == name))
+    if taken is None:
+        return name
+    if is_trashed(session, taken):
+        raise StoreError(
+            f"a run called {name!r} is in the trash; choose another name, bring it back with `alvin restore {name}`, "
+            "or delete what is there with `alvin trash --empty`"
+        )
+    raise StoreError(f"there is a run called {name!r} already; choose another name, or delete that run")
 
 
-def list_run_rows(session: Session) -> list[RunRow]:
-    """Return all runs, oldest first."""
-    return list(session.scalars(select(RunRow).order_by(RunRow.created_at, RunRow.id)))
+def is_trashed(session: Session, run_id: str) -> bool:
+    """Return whether a run is in the trash."""
+    return session.get(TrashRow, run_id) is not None
 
 
-def find_run(session: Session, run: str) -> RunRow:
+def list_run_rows(session: Session, *, trashed: bool = False) -> list[RunRow]:
+    """Return all runs, oldest first: those in use, or those in the trash."""
+    in_trash = RunRow.id.in_(select(TrashRow.run_id))
+    query = select(RunRow).where(in_trash if trashed else ~in_trash)
+    return list(session.scalars(query.order_by(RunRow.created_at, RunRow.id)))
+
+
+def find_run(session: Session, run: str, *, trashed: bool = False) -> RunRow:
     """Find a run by its name, its id, or the beginning of its id, at least 4 characters of it.
+
+    Parameters
+    ----------
+    session : Session
+    run : str
+    trashed : bool
+        Look among the runs in the trash, and there alone.
 
     Raises
     ------
     RunNotFoundError
-        When there is none, with close names; or when several ids begin so.
+        When there is none, with close names; when it is in the trash; or when several ids begin so.
     """
-    rows = list_run_rows(session)
+    rows = list_run_rows(session, trashed=trashed)
+    found = _match(run, rows)
+    if found is not None:
+        return found
+    if trashed:
+        names = [row.name for row in rows]
+        raise RunNotFoundError(f"no run called {run!r} is in the trash; there are: {_some(names) if names else 'none'}")
+    thrown_away = _match(run, list_run_rows(session, trashed=True))
+    if thrown_away is not None:
+        raise RunNotFoundError(in_trash_message(thrown_away))
+    raise RunNotFoundError(_not_found(run, [row.name for row in rows]))
+
+
+def in_trash_message(row: RunRow) -> str:
+    """Say that a run is in the trash, and how to have it back."""
+    return f"the run {row.name!r} is in the trash; bring it back with `alvin restore {row.name}`"
+
+
+def _match(run: str, rows: list[RunRow]) -> RunRow | None:
+    """Return the one run that a name, an id or its beginning means; None where there is none."""
     exact = [row for row in rows if row.name == run] or [row for row in rows if row.id == run]
     if exact:
         return exact[0]
@@ -115,7 +156,7 @@ def find_run(session: Session, run: str) -> RunRow:
     if matches:
         found = ", ".join(f"{row.id} ({row.name})" for row in matches)
         raise RunNotFoundError(f"several runs begin with {run!r}: {found}; give more of the id, or the name")
-    raise RunNotFoundError(_not_found(run, [row.name for row in rows]))
+    return None
 
 
 def _not_found(run: str, names: list[str]) -> str:
@@ -141,9 +182,9 @@ def remove_run(store: Store, run: RunRow) -> None:
 
 
 def sweep_store(store: Store) -> None:
-    """Remove folders and data sets that belong to no run. The caller holds the store's lock."""
+    """Remove folders and data sets that belong to no run, be it in the trash. The caller holds the store's lock."""
     with store.read() as session:
-        rows = list_run_rows(session)
+        rows = list(session.scalars(select(RunRow)))
     sweep(store.path / "runs", {row.id for row in rows}, RUN_ID)
     sweep(store.path / "datasets", {dataset_path(Path(), row.dataset).name for row in rows}, DATASET_FILE)
     sweep(store.path / "locks", {f"{row.id}.lock" for row in rows}, RUN_LOCK)

@@ -1,1 +1,1 @@
-"""Values to Plotly figures."""
+"""Values to pictures: Plotly figures and small SVG, without Streamlit."""

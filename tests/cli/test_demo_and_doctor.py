@@ -62,7 +62,7 @@ def test_the_demo_compares_two_runs_from_one_initial_set(
         assert cells["picks against the shortcut (pool: 10%)"][column] == f"{100 * share:.0f}%"
     first = [[one["id"] for one in json_lines(f"{name}.jsonl") if one["round"] == 0] for name in shown]
     assert first[0] == first[1]
-    again = alvin("demo", "--quiet")
+    again = alvin("demo", "--no-serve", "--quiet")
     assert again.code == 0
     assert "alvin (run demo-alvin-2)" in again.lines
 

@@ -1,0 +1,90 @@
+"""Which points a search and a filter by columns hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from dashboard import data
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from alvin_core import MapColumns
+
+__all__ = ["STATUSES", "Filter", "matches"]
+
+STATUSES: Final = ("labeled", "unlabeled", "selected", "minority", "majority", "wrong")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What examples must be. Within a column any of the values will do, between columns all must hold.
+
+    Attributes
+    ----------
+    predicted, label, attribute, status : tuple of str
+        Nothing chosen lets everything pass. Status is one of `STATUSES`.
+    """
+
+    predicted: tuple[str, ...] = ()
+    label: tuple[str, ...] = ()
+    attribute: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.predicted or self.label or self.attribute or self.status)
+
+
+def matches(run_id: str, columns: MapColumns, search: str, chosen: Filter) -> NDArray[np.bool_] | None:
+    """Return which points hold the search's text and pass the filter; None where neither is set.
+
+    Parameters
+    ----------
+    run_id : str
+    columns : MapColumns
+    search : str
+        Any part of the text, in any case.
+    chosen : Filter
+
+    Returns
+    -------
+    bool array of shape (n,) or None
+    """
+    if not search and not chosen:
+        return None
+    kept = np.ones(len(columns.ids), dtype=bool)
+    if search:
+        kept &= _found(run_id, search)
+    for codes, names, wanted in (
+        (columns.predicted, columns.classes, chosen.predicted),
+        (columns.label_now, columns.classes, chosen.label),
+        (columns.attribute, columns.attributes, chosen.attribute),
+    ):
+        if wanted:
+            kept &= np.isin(codes, [names.index(one) for one in wanted if one in names])
+    if chosen.status:
+        holds = _status(columns)
+        kept &= np.logical_or.reduce([holds[one] for one in chosen.status if one in holds])
+    return kept
+
+
+@lru_cache(maxsize=64)
+def _found(run_id: str, search: str) -> NDArray[np.bool_]:
+    found = data.opened(run_id).search(search)
+    found.setflags(write=False)
+    return found
+
+
+def _status(columns: MapColumns) -> dict[str, NDArray[np.bool_]]:
+    return {
+        "labeled": columns.label_now >= 0,
+        "unlabeled": columns.label_now < 0,
+        "selected": columns.selected,
+        "minority": columns.is_minority == 1,
+        "majority": columns.is_minority == 0,
+        "wrong": columns.correct == 0,
+    }

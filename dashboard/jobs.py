@@ -1,0 +1,158 @@
+"""What the worker does, told on the page: progress, a button that stops it, and what became of it."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import streamlit as st
+
+from alvin_core import AlvinError, Job, RunNotFoundError, cancel_job, list_jobs
+from dashboard import data, state
+
+__all__ = ["active_ids", "active_jobs", "describe", "job_progress", "tell_finished"]
+
+EVERY = 0.5  # seconds between looks while something runs; never otherwise
+TOLD = "jobs-told"  # in the store's folder `dashboard`: the newest finished job that a browser has shown
+STAGES = {
+    "": "starting",
+    "create": "reading the data",
+    "load": "loading the model",
+    "tokenise": "cutting texts into tokens",
+    "encode": "reading the texts",
+    "train": "training",
+    "predict": "predicting the pool",
+    "retrieve": "retrieving neighbours of the anchors",
+    "select": "ranking under every strategy",
+    "map": "drawing the map",
+}
+KINDS = {"rounds": "Training", "create": "Making the run", "project": "Making the map"}
+
+
+def active_jobs(run_id: str | None) -> list[Job]:
+    """Return the jobs of a run that wait or run, oldest first; with no run, those that make one."""
+    if not data.has_store():
+        return []
+    try:
+        found = list_jobs(data.store(), run=run_id or None, active=True)
+    except RunNotFoundError:  # deleted meanwhile, and its jobs with it
+        return []
+    return [job for job in reversed(found) if run_id or job.kind == "create"]
+
+
+def active_ids(run_id: str | None) -> tuple[int, ...]:
+    """Return the ids of `active_jobs`."""
+    return tuple(job.id for job in active_jobs(run_id))
+
+
+def job_progress(run_id: str | None) -> None:
+    """Show what runs for this run, in a line whose room is kept when nothing does.
+
+    Once on a page. It looks by itself while something runs; when the last job ends, the page runs again and shows
+    the new round.
+    """
+    active = active_ids(run_id)
+    st.fragment(_progress, run_every=EVERY if active else None)(run_id, active)
+
+
+def _progress(run_id: str | None, watched: tuple[int, ...]) -> None:
+    jobs = active_jobs(run_id)
+    with st.container(key="job_line", horizontal=True, vertical_alignment="center"):
+        if not jobs:
+            st.html('<div class="alvin-job">&nbsp;</div>')
+        else:
+            # What runs comes before what waits; a map is the least of it.
+            job = min(jobs, key=lambda one: (one.state != "running", one.kind == "project", one.id))
+            st.html(_line(job, n_waiting=len(jobs) - 1))
+            st.button(
+                "Stopping" if job.cancel else "Cancel",
+                key="cancel",
+                disabled=job.cancel,
+                width="content",
+                on_click=_cancel,
+                args=(job.id,),
+            )
+    if tuple(job.id for job in jobs) != watched:
+        st.rerun()
+
+
+def _cancel(job_id: int) -> None:
+    try:
+        cancel_job(data.store(), job_id)
+    except AlvinError as error:  # it ended meanwhile
+        state.notify(str(error))
+
+
+def _line(job: Job, n_waiting: int) -> str:
+    share = job.done / job.total if job.total else None
+    bar = (
+        '<div class="alvin-bar unknown"><i></i></div>'
+        if share is None
+        else f'<div class="alvin-bar"><i style="width:{100 * min(share, 1):.0f}%"></i></div>'
+    )
+    more = f" · {n_waiting} more waiting" if n_waiting else ""
+    words = html.escape(describe(job) + more)
+    return f'<div class="alvin-job" role="status"><span title="{words}">{words}</span>{bar}</div>'
+
+
+def describe(job: Job) -> str:
+    """Say in words what a job does: ``Training · round 3 (2 of 5), epoch 7 of 10 · 6 s left``."""
+    kind = KINDS.get(job.kind, job.kind)
+    if job.state == "queued":
+        return f"{kind}: waiting for the worker"
+    if job.cancel:
+        return f"{kind}: stopping"
+    stage = STAGES.get(job.stage, job.stage)
+    said = [kind, *([stage] if stage != kind.lower() else []), *([job.note] if job.note else [])]
+    if not job.note and job.total:
+        said.append(f"{job.done:,} of {job.total:,}")
+    if job.seconds_left is not None:
+        said.append(f"{_duration(job.seconds_left)} left")
+    return " · ".join(said)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(round(seconds), 1)} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def tell_finished(run_id: str | None) -> None:
+    """Turn what ended since a browser last looked into messages, once; call it before messages are drawn."""
+    if not data.has_store():
+        return
+    jobs = list_jobs(data.store(), limit=50)
+    told = _read_told()
+    in_session: set[int] = st.session_state.setdefault(state.JOBS_TOLD, set())
+    for job in reversed(jobs):
+        if job.active or job.id in in_session or job.id <= told:
+            continue
+        in_session.add(job.id)
+        if job.state == "failed":
+            state.notify(_failure(job), kind="error", details=job.traceback, key=f"job-{job.id}", job_id=job.id)
+        elif job.result.get("waits_for") and job.run_id == run_id:
+            state.notify(str(job.result["waits_for"]), kind="info", key=f"job-{job.id}", job_id=job.id)
+    oldest_active = min((job.id for job in jobs if job.active), default=None)
+    newest = max((job.id for job in jobs), default=0) if oldest_active is None else oldest_active - 1
+    if newest > told:
+        _write_told(newest)
+
+
+def _failure(job: Job) -> str:
+    return f"{KINDS.get(job.kind, job.kind)} failed: {job.error or 'the worker ended without a word'}"
+
+
+def _told_file() -> Path:
+    return data.store() / "dashboard" / TOLD
+
+
+def _read_told() -> int:
+    try:
+        return int(_told_file().read_text(encoding="ascii"))
+    except (OSError, ValueError):  # never written, or by somebody else
+        return 0
+
+
+def _write_told(job_id: int) -> None:
+    _told_file().parent.mkdir(exist_ok=True)
+    _told_file().write_text(str(job_id), encoding="ascii")

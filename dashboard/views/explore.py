@@ -1,0 +1,76 @@
+"""Explore: the representation space of a round, the example in focus, and what can be done next."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.at_hand import is_busy
+from dashboard.jobs import job_progress
+from dashboard.state import NO_ROUND, Place
+from dashboard.theme import card, empty_state
+from dashboard.views.explore_card import render_card
+from dashboard.views.explore_map import chosen_points, render_map
+from dashboard.views.explore_strip import enqueue_rounds, render_strip
+from dashboard.views.explore_table import render_table
+from dashboard.views.fresh import refreshed
+
+__all__ = ["render"]
+
+SIDE_HEIGHT = 560  # pixels, as high as the map beside it
+
+
+def render(place: Place) -> None:
+    """Draw the page."""
+    if place.run is None:
+        return
+    if place.round_no == NO_ROUND:
+        _before_the_first_round(place)
+        return
+    left, right = st.columns([0.66, 0.34], gap="small")
+    with left, card("map"):
+        st.fragment(render_map, key="explore_map")(place)
+    with right, card("side"):
+        st.fragment(_side, key="explore_side")(place)
+    with card("strip"):
+        render_strip(place)
+
+
+def _side(place: Place) -> None:
+    """The panel beside the map: the example, or the table of what is chosen."""
+    now = refreshed(place)
+    shown = st.segmented_control(
+        "Show", ["Example", "Table"], key="side", default="Example", required=True, label_visibility="collapsed"
+    )
+    if shown == "Table":
+        points, what = chosen_points(now)
+        render_table(now, points, what)
+        return
+    with st.container(key="card", height=SIDE_HEIGHT):
+        render_card(now)
+
+
+def _before_the_first_round(place: Place) -> None:
+    assert place.run is not None
+    with card("first_round"):
+        waits_for = place.run.waits_for
+        if waits_for:
+            empty_state(
+                "The first labels are missing.",
+                "This run begins with examples that you label yourself: go to the page Label. "
+                "The map appears once they are given and round 0 is trained.",
+            )
+        else:
+            empty_state(
+                "No round is trained yet.",
+                "Round 0 trains a model on the initial labels. The texts are read once for it, which takes longest; "
+                "later rounds are quick.",
+            )
+            st.button(
+                "Train round 0",
+                key="step",
+                type="primary",
+                on_click=enqueue_rounds,
+                args=(place.run_id, 1),
+                disabled=is_busy(place.run_id),
+            )
+        job_progress(place.run_id)

@@ -1,0 +1,53 @@
+"""Forking a run at the round that is shown: the same past, another way."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from alvin_core import AlvinError, enqueue_job, strategy_names
+from dashboard import data
+from dashboard.state import Place, go, notify
+from dashboard.theme import plain
+
+__all__ = ["fork_dialog"]
+
+
+@st.dialog("Fork this run", width="medium")
+def fork_dialog(place: Place) -> None:
+    """Ask what the fork does differently, make it, and go there."""
+    run = place.run
+    assert run is not None
+    names = strategy_names()
+    st.caption(
+        plain(
+            f"The fork keeps the rounds of {run.name} before round {place.round_no}, and the labels that round "
+            f"{place.round_no} was trained on. From there it goes its own way; {run.name} stays as it is."
+        )
+    )
+    strategy = st.selectbox("Strategy", names, index=names.index(run.settings.strategy), key="fork_strategy")
+    left, right = st.columns(2)
+    with left:
+        budget = st.number_input("Examples a round", 1, value=run.settings.budget, key="fork_budget")
+    with right:
+        seed = st.number_input("Seed", 0, 2**32 - 1, value=run.settings.seed, key="fork_seed")
+    name = st.text_input("Name", placeholder="made from the data and the strategy", key="fork_name", max_chars=64)
+    rounds = st.number_input("Rounds to train at once", 0, 50, 1, key="fork_rounds")
+    if not st.button("Fork", type="primary", key="fork_confirm"):
+        return
+    changes = {"budget": int(budget), "seed": int(seed)}
+    now = {"budget": run.settings.budget, "seed": run.settings.seed}
+    try:
+        fork = run.fork(
+            place.round_no,
+            strategy=strategy,
+            changes={key: value for key, value in changes.items() if value != now[key]},
+            name=name.strip() or None,
+        )
+        if rounds:
+            enqueue_job(data.store(), "rounds", run=fork.id, params={"n": int(rounds)})
+    except AlvinError as error:
+        st.error(plain(str(error)))
+        return
+    notify(f"{fork.name} was forked from {run.name} at round {place.round_no}.", kind="info")
+    go(run=fork.name)
+    st.rerun()

@@ -1,0 +1,264 @@
+"""The map of Explore with its tools: colours, search, filter, and what a lasso holds."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+import streamlit as st
+
+from alvin_core import AlvinError
+from dashboard import data
+from dashboard.at_hand import can_request_map, flagged_ids, index_of
+from dashboard.colouring import COLOURINGS, color_by
+from dashboard.components.representation_map import read_state, representation_map
+from dashboard.filtering import STATUSES, Filter, matches
+from dashboard.maps import map_data
+from dashboard.regions import region_rows
+from dashboard.state import Color, Place, Space, go
+from dashboard.views.explore_card import lit_points
+from dashboard.views.explore_export import export_tools, figure_of
+from dashboard.views.fresh import refreshed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from alvin_core import MapColumns
+
+__all__ = ["chosen_points", "render_map"]
+
+MAP_HEIGHT: Final = 562  # pixels
+REGION: Final = "_region"  # session key: what was drawn on the map, as the browser sent it
+WEBGL: Final = "_webgl"  # session key: False where the browser said that it has none
+LONGEST_SEARCH: Final = 200
+FILTERS: Final = ("predicted", "label", "attribute", "status")
+
+
+def render_map(place: Place) -> None:
+    """Draw the tools and the map."""
+    place = refreshed(place)
+    columns = data.columns(place.run_id, place.round_no)
+    _tools(place, columns)
+    mask = _mask(place, columns)
+    described = _described(place, columns, mask)
+    if st.session_state.get(WEBGL, True):
+        state = representation_map(
+            described, key="map", on_pick=lambda: _picked(place.run_id, place.round_no), on_region=_drawn
+        )
+        if not state.webgl:
+            st.session_state[WEBGL] = False
+            st.rerun("fragment")
+    else:
+        _without_webgl(place, columns, mask)
+
+
+def chosen_points(place: Place) -> tuple[NDArray[np.int64] | None, str]:
+    """Return the points that a lasso, else a search or a filter, holds, and where they come from in words."""
+    columns = data.columns(place.run_id, place.round_no)
+    mask = _mask(place, columns)
+    region = st.session_state.get(REGION)
+    if region is not None:
+        try:
+            points = _points_of(place, columns, mask, region)
+        except AlvinError as error:
+            st.html(f'<div class="alvin-muted">{escape(str(error))}</div>')
+        else:
+            if mask is not None:
+                return points[mask[points]], f"in the {region['kind']} match the search or filter"
+            return points, f"in the {region['kind']}"
+    if mask is not None:
+        return np.flatnonzero(mask), "match the search or filter"
+    return None, ""
+
+
+def _points_of(
+    place: Place, columns: MapColumns, mask: NDArray[np.bool_] | None, region: dict[str, Any]
+) -> NDArray[np.int64]:
+    projection, _ = data.shown_projection(place.run_id, place.round_no, place.space)
+    codes = color_by(columns, place.color, match=mask)
+    return region_rows(
+        region,
+        columns,
+        codes,
+        projection.xy,
+        round_no=place.round_no,
+        revision=projection.revision,
+        other=_other(columns, place),
+    )
+
+
+def _mask(place: Place, columns: MapColumns) -> NDArray[np.bool_] | None:
+    return matches(place.run_id, columns, place.search, _filter())
+
+
+def _filter() -> Filter:
+    chosen = {
+        name: tuple(st.session_state.get(f"filter_{name}") or ())
+        for name in ("predicted", "label", "attribute", "status")
+    }
+    return Filter(**chosen)
+
+
+def _described(place: Place, columns: MapColumns, mask: NDArray[np.bool_] | None) -> dict[str, Any]:
+    at = index_of(place.run_id, place.round_no)
+    projection, note = data.shown_projection(place.run_id, place.round_no, place.space)
+    assert place.run is not None
+    return map_data(
+        place.run,
+        place.round_no,
+        space=place.space,
+        color_by=place.color,
+        match=mask,
+        focus=at.get(place.example) if place.example else None,
+        lit=lit_points(place),
+        other=_other(columns, place),
+        layers={"other": False},
+        height=MAP_HEIGHT,
+        projection=projection,
+        note=note,
+        columns=columns,
+        flagged=flagged_ids(place.run_id),
+    )
+
+
+def _other(columns: MapColumns, place: Place) -> str | None:
+    """The strategy whose choice can be ringed: the chosen one, by default the usual rival."""
+    others = _others(columns, place)
+    chosen = st.session_state.get("other")
+    if chosen in others:
+        return cast("str", chosen)
+    return "entropy" if "entropy" in others else next(iter(others), None)
+
+
+def _others(columns: MapColumns, place: Place) -> list[str]:
+    own = data.record(place.run_id, place.round_no).strategy
+    return [name for name in columns.ranks if name != own]
+
+
+def _tools(place: Place, columns: MapColumns) -> None:
+    with st.container(key="map_tools", horizontal=True, vertical_alignment="center", gap="small"):
+        _color_tool(place)
+        st.session_state["search"] = place.search
+        st.text_input(
+            "Search the texts",
+            key="search",
+            placeholder="Search texts …",
+            label_visibility="collapsed",
+            max_chars=LONGEST_SEARCH,
+            on_change=_search,
+            width=190,
+        )
+        with st.popover(_filter_label(), key="filter_menu", icon=":material/filter_alt:"):
+            _filter_tool(columns)
+        with st.popover("View", key="view_menu", icon=":material/tune:"):
+            _view_tool(place, columns)
+
+
+def _color_tool(place: Place) -> None:
+    st.session_state["color_by"] = place.color
+    st.selectbox(
+        "Colour by",
+        list(COLOURINGS),
+        key="color_by",
+        format_func=lambda how: f"Colour by {COLOURINGS[how]}",
+        label_visibility="collapsed",
+        on_change=lambda: _change(color=st.session_state["color_by"]),
+        width=190,
+    )
+
+
+def _change(*, color: Color | None = None, space: Space | None = None, search: str | None = None) -> None:
+    go(color=color, space=space, search=search)
+
+
+def _search() -> None:
+    _change(search=st.session_state["search"].strip())
+    _show_table()
+
+
+def _show_table() -> None:
+    st.session_state["side"] = "Table"
+    st.rerun(["explore_map", "explore_side"])
+
+
+def _filter_label() -> str:
+    chosen = _filter()
+    n = len(chosen.predicted) + len(chosen.label) + len(chosen.attribute) + len(chosen.status)
+    return f"Filter · {n}" if n else "Filter"
+
+
+def _filter_tool(columns: MapColumns) -> None:
+    for name, label, options in (
+        ("predicted", "Predicted class", columns.classes),
+        ("label", "Label", columns.classes),
+        ("attribute", "Attribute", columns.attributes),
+        ("status", "State", STATUSES),
+    ):
+        if options:
+            st.multiselect(label, options, key=f"filter_{name}", on_change=_show_table, placeholder="any")
+    st.button("Clear", key="filter_clear", disabled=not _filter(), on_click=_clear_filter)
+
+
+def _clear_filter() -> None:
+    for name in FILTERS:
+        st.session_state[f"filter_{name}"] = []
+    st.rerun(["explore_map", "explore_side"])
+
+
+def _view_tool(place: Place, columns: MapColumns) -> None:
+    st.session_state["space"] = place.space
+    st.segmented_control(
+        "Space",
+        ["model", "encoder"],
+        key="space",
+        required=True,
+        format_func={"model": "the model's", "encoder": "the encoder's"}.get,  # type: ignore[arg-type]
+        help="The model's own representations move from round to round; the encoder's stay.",
+        on_change=lambda: _change(space=st.session_state["space"]),
+    )
+    others = _others(columns, place)
+    if others:
+        st.selectbox(
+            "Other strategy",
+            others,
+            key="other",
+            index=others.index("entropy") if "entropy" in others else 0,
+            help="Its choice, from the same model, is the layer beside “selected”.",
+        )
+    if can_request_map(place.run_id, place.round_no, place.space):
+        st.button(
+            "Make this round's UMAP", key="request_map", on_click=data.request_projection,
+            args=(place.run_id, place.round_no, place.space),
+        )  # fmt: skip
+    export_tools(place, columns)
+
+
+def _picked(run_id: str, round_no: int) -> None:
+    """Open the example that was clicked."""
+    picked = read_state(st.session_state["map"]).picked
+    if picked is None:
+        return
+    ids = data.columns(run_id, round_no).ids
+    if 0 <= picked < len(ids):
+        go(example=str(ids[picked]))
+        st.session_state["side"] = "Example"
+    st.rerun(["explore_map", "explore_side"])
+
+
+def _drawn() -> None:
+    """Show the table of what was drawn around; nothing drawn clears it."""
+    region = read_state(st.session_state["map"]).region
+    st.session_state[REGION] = region
+    if region is not None:
+        st.session_state["side"] = "Table"
+    st.rerun(["explore_side"])
+
+
+def _without_webgl(place: Place, columns: MapColumns, mask: NDArray[np.bool_] | None) -> None:
+    """The same view as a Plotly figure, for browsers without WebGL."""
+    st.caption(
+        "This browser has no WebGL, so the map is drawn by Plotly: it can be zoomed, but not clicked or lassoed. "
+        "Search and filter work as they do elsewhere."
+    )
+    st.plotly_chart(figure_of(place, columns, mask), key="plain_map", height=MAP_HEIGHT)

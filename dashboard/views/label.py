@@ -1,0 +1,161 @@
+"""Label: one example after the other from the keyboard, or a region of the map at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from alvin_core import AlvinError, enqueue_job
+from dashboard import data, state
+from dashboard.jobs import job_progress
+from dashboard.state import Place
+from dashboard.theme import card, empty_state
+from dashboard.views.label_bench import Bench, bench_of, is_training, opinions_of, pool_of
+from dashboard.views.label_browse import render_finder, render_region
+from dashboard.views.label_card import render_card, render_message, undo_button
+from dashboard.views.label_side import progress_of, render_name, render_side
+
+__all__ = ["render"]
+
+ASSETS: Final = Path(__file__).parents[1] / "assets"
+HEIGHT: Final = 680  # pixels of the columns: with the header and the line of jobs they fill a screen of 800
+MODE: Final = "label_mode"
+OPENED: Final = "_label_opened"  # the example that the address asked for, once it is in front
+WORDS: Final = {"queue": "Queue", "browse": "Browse"}
+
+
+def render(place: Place) -> None:
+    """Draw the page."""
+    if place.run is None:
+        empty_state("There is no run yet.", "Go to Runs, take a sample or your own file, and start one.")
+        return
+    _furnish()
+    bench = bench_of(place)
+    opinions_of(bench)  # read before the first key, so that no key has to wait for it
+    _open_asked(place, bench)
+    with st.container(key="label_page"):
+        _work(place)
+        job_progress(place.run_id)
+
+
+def _furnish() -> None:
+    """Put the page's style and its key guard into the page; they take no room."""
+    st.html(f"<style>{_asset('label.css')}</style>")
+    with st.container(key="label_guard"):
+        _guard()(key="label_key_guard", height=1)
+
+
+@lru_cache(maxsize=2)
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+@lru_cache(maxsize=1)
+def _guard() -> Callable[..., object]:
+    return st.components.v2.component("alvin_label_keys", js=_asset("label_keys.js"))
+
+
+def _open_asked(place: Place, bench: Bench) -> None:
+    """Put the example of the address in front, when the address asks for one that was not asked for before."""
+    asked = place.example
+    if asked is None or st.session_state.get(OPENED) == (place.run_id, asked):
+        return
+    st.session_state[OPENED] = (place.run_id, asked)
+    if asked not in pool_of(bench.run).index_of:
+        state.notify(f"Run {bench.run.name} has no pool example {asked}; only those are labeled.")
+        return
+    bench.desk.mode, bench.desk.found = "browse", [asked]
+    bench.desk.show(asked)
+
+
+@st.fragment(key="label_work")
+def _work(place: Place) -> None:
+    """All that a key changes: it reruns alone."""
+    try:
+        bench = bench_of(place)
+        bench.desk.look(bench.run, bench.annotator)
+    except AlvinError as error:  # the run was deleted, or the disk is gone
+        empty_state("Nothing can be labeled here.", f"{error}.")
+        return
+    left, right = st.columns([62, 38], gap="small")
+    with left, card("label_left", height=HEIGHT):
+        _mode(place, bench)
+        _left(place, bench)
+    with right, card("label_right", height=HEIGHT):
+        render_name()
+        if bench.desk.mode == "browse":
+            render_finder(place, bench)
+        render_side(place, bench)
+
+
+def _mode(place: Place, bench: Bench) -> None:
+    st.session_state[MODE] = bench.desk.mode
+    with st.container(key="label_bar", horizontal=True, vertical_alignment="center"):
+        st.segmented_control(
+            "What to label",
+            list(WORDS),
+            key=MODE,
+            format_func=lambda mode: WORDS[mode],
+            required=True,
+            label_visibility="collapsed",
+            on_change=_turn,
+            args=(place,),
+        )
+        if not bench.can_label:
+            st.html('<span class="label-hint">Enter your name on the right; the keys work from then on.</span>')
+
+
+def _turn(place: Place) -> None:
+    bench = bench_of(place)
+    bench.desk.turn_to(st.session_state[MODE])
+
+
+def _left(place: Place, bench: Bench) -> None:
+    if bench.desk.mode == "browse" and render_region(place, bench):
+        return
+    if bench.desk.current is not None:
+        render_card(place, bench)
+    elif bench.desk.mode == "browse":
+        empty_state("No example is open.", "Search, or take one of the lists on the right; a click opens it here.")
+        render_message(bench)
+    else:
+        _nothing_pending(place, bench)
+
+
+def _nothing_pending(place: Place, bench: Bench) -> None:
+    """Say why the queue is empty and what comes next."""
+    total = progress_of(bench).total
+    run = bench.run
+    waits_for = run.waits_for
+    if waits_for:  # such as a second class
+        empty_state("The next round cannot be trained yet.", f"{waits_for}. Browse finds more examples to label.")
+    elif not bench.n_rounds and run.annotator == "oracle":
+        empty_state("Nothing is proposed yet.", "The initial labels come from the data set. Train round 0 to begin.")
+    elif not total:
+        empty_state("Nothing is left to propose.", "Every example of the pool has a label.")
+    else:
+        what = "proposed examples are" if bench.n_rounds else "examples of the initial set are"
+        empty_state(f"All {total:,} {what} labeled.", "Train the next round on them, or go on freely under Browse.")
+    with st.container(key="label_next", horizontal=True, horizontal_alignment="center"):
+        st.button(
+            "Train the next round" if bench.n_rounds else "Train round 0",
+            key="train_next",
+            type="primary",
+            disabled=bool(waits_for) or is_training(place.run_id),
+            on_click=_train,
+            args=(place.run_id,),
+        )
+        undo_button(place, bench)
+    render_message(bench)
+
+
+def _train(run_id: str) -> None:
+    try:
+        enqueue_job(data.store(), "rounds", run=run_id, params={"n": 1})
+    except AlvinError as error:
+        state.notify(str(error), kind="error")
+    st.rerun()  # the whole page: its line of jobs stands outside of this fragment

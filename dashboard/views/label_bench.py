@@ -1,0 +1,137 @@
+"""What the parts of the Label page share: the run, the desk, the annotator's name, and text made safe to show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+import streamlit as st
+
+from alvin_core import list_jobs
+from dashboard import data
+from dashboard.labelling_desk import Desk
+from dashboard.labelling_opinions import Opinions
+from dashboard.shelf import Shelf
+from dashboard.state import DEFAULT_ANNOTATOR, Place
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from alvin_core import Run
+
+__all__ = ["ANNOTATOR", "Bench", "Pool", "bench_of", "is_training", "opinions_of", "pool_of", "shown_text", "texts_of"]
+
+ANNOTATOR: Final = "annotator"  # key of the name's field
+DESK: Final = "_label_desk"
+NAME: Final = "_label_name"  # the name as last typed: a field that is not on the screen forgets its own
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LINE_ENDS = re.compile(r"\r\n?")
+
+# Two rounds of a run at most are of use at a time: the newest, and the one before while a round ends.
+_opinions: Shelf[tuple[Path, str, int], Opinions] = Shelf(4)
+_pools: Shelf[tuple[Path, str], Pool] = Shelf(4)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The examples that may be labeled, in the order of the map.
+
+    Attributes
+    ----------
+    ids : str array of shape (n_pool,)
+    rows : int64 array of shape (n_pool,)
+        Of the data set.
+    index_of : dict of id to index
+        Into both.
+    """
+
+    ids: NDArray[np.str_]
+    rows: NDArray[np.int64]
+    index_of: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A run, the desk that this tab has for it, and who sits there."""
+
+    run: Run
+    desk: Desk
+    annotator: str
+    n_rounds: int
+
+    @property
+    def can_label(self) -> bool:
+        return bool(self.annotator)
+
+
+def bench_of(place: Place) -> Bench:
+    """Return this tab's bench; whoever comes from another run gets a new desk.
+
+    Raises
+    ------
+    RunNotFoundError
+        When the run has been deleted.
+    """
+    run = data.opened(place.run_id)
+    desk = st.session_state.get(DESK)
+    if desk is None or desk.run_id != place.run_id:
+        desk = st.session_state[DESK] = Desk(place.run_id)
+    return Bench(run, desk, _annotator(place), run.n_rounds)
+
+
+def _annotator(place: Place) -> str:
+    if ANNOTATOR not in st.session_state:
+        named = "" if place.annotator == DEFAULT_ANNOTATOR else place.annotator
+        st.session_state[ANNOTATOR] = st.session_state.get(NAME) or named
+    name = " ".join(str(st.session_state[ANNOTATOR]).split())
+    st.session_state[NAME] = name
+    return name
+
+
+def opinions_of(bench: Bench) -> Opinions | None:
+    """Return what the newest round's model says; None before the first round."""
+    if not bench.n_rounds:
+        return None
+    newest, run = bench.n_rounds - 1, bench.run
+    return _opinions.get(
+        (data.store(), run.id, newest),
+        lambda: Opinions(run.map_columns(newest), newest, data.record(run.id, newest).strategy),
+    )
+
+
+def pool_of(run: Run) -> Pool:
+    """Return a run's pool; it never changes."""
+
+    def make() -> Pool:
+        rows = run.dataset.rows_of("pool")
+        ids = run.dataset.ids[rows]
+        return Pool(ids, rows, {example_id: index for index, example_id in enumerate(ids.tolist())})
+
+    return _pools.get((data.store(), run.id), make)
+
+
+def texts_of(run: Run, ids: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the texts of pool examples, one or two each."""
+    pool = pool_of(run)
+    return run.texts([int(pool.rows[pool.index_of[one]]) for one in ids])
+
+
+def is_training(run_id: str) -> bool:
+    """Return whether rounds of a run are asked for or being trained."""
+    return any(job.kind == "rounds" for job in list_jobs(data.store(), run=run_id, active=True))
+
+
+def shown_text(text: str) -> str:
+    """Return HTML that shows a text as it is: nothing in it is markup, and what has no shape gets a picture.
+
+    It is one line, since Streamlit takes indentation away from the HTML it is given.
+    """
+    pictured = _CONTROLS.sub(lambda one: "␡" if one[0] == "\x7f" else chr(0x2400 + ord(one[0])), text)
+    return escape(_LINE_ENDS.sub("\n", pictured)).replace("\n", "&#10;")

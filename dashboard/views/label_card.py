@@ -1,0 +1,205 @@
+"""The example in front, and the buttons under it with the keys that press them."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+import streamlit as st
+
+from dashboard import data
+from dashboard.labelling import (
+    FLAG_KEY,
+    SKIP_KEY,
+    UNDO_KEY,
+    Given,
+    class_keys,
+    other_classes,
+    plain_label,
+    press_token,
+)
+from dashboard.state import Place
+from dashboard.views.label_bench import Bench, bench_of, pool_of, shown_text, texts_of
+
+__all__ = ["render_card", "render_message"]
+
+PARTS: Final = ("First text", "Second text")
+
+
+def render_card(place: Place, bench: Bench) -> None:
+    """Draw the example in front with everything that can be done to it."""
+    example_id = bench.desk.current
+    assert example_id is not None  # the caller looked
+    _head(bench, example_id)
+    _text(bench, example_id)
+    render_message(bench)
+    _class_buttons(place, bench, example_id)
+    _other_buttons(place, bench, example_id)
+
+
+def render_message(bench: Bench) -> None:
+    """Say what became of the last key, in a line whose room is always kept."""
+    message = bench.desk.message
+    if message is None:
+        st.html('<div class="label-message" role="status">&nbsp;</div>')
+        return
+    role = "alert" if message.kind == "error" else "status"
+    st.html(f'<div class="label-message {message.kind}" role="{role}">{shown_text(message.text)}</div>')
+
+
+def _head(bench: Bench, example_id: str) -> None:
+    desk, dataset = bench.desk, bench.run.dataset
+    chips = []
+    pool = pool_of(bench.run)
+    row = pool.rows[pool.index_of[example_id]]
+    attribute = "" if dataset.attributes is None else str(dataset.attributes[row])
+    if attribute:
+        chips.append(f'<span class="label-chip" title="the data\'s attribute">{shown_text(attribute)}</span>')
+    if example_id in desk.flagged:
+        chips.append('<span class="label-chip flagged">⚑ flagged</span>')
+    if example_id in desk.held:
+        label, who = desk.held[example_id]
+        by = f" by {shown_text(who)}" if who else ""
+        chips.append(f'<span class="label-chip given"><b>{shown_text(label)}</b>{by}</span>')
+    where = ""
+    if example_id in desk.line:
+        at, n = desk.line.index(example_id) + 1, len(desk.line)
+        where = f"{at:,} of {n:,} {'left in the queue' if desk.mode == 'queue' else 'found'}"
+    st.html(
+        f'<div class="label-head"><b>Example <bdi>{shown_text(example_id)}</bdi></b>{"".join(chips)}'
+        f"<span>{where}</span></div>"
+    )
+
+
+def _text(bench: Bench, example_id: str) -> None:
+    parts = texts_of(bench.run, [example_id])[0]
+    names = PARTS if len(parts) == 2 else ("",)
+    boxes = [
+        (f'<div class="label-part">{name}</div>' if name else "")
+        + f'<div class="label-words" dir="auto" tabindex="0" role="document">{shown_text(text)}</div>'
+        for name, text in zip(names, parts, strict=True)
+    ]
+    # The key guard compares the token with those of the buttons: see `assets/label_keys.js`.
+    about = f'data-example="{escape(example_id)}" data-token="{press_token(example_id)}"'
+    with st.container(key="label_text"):
+        st.html(f'<div class="label-text" {about}>{"".join(boxes)}</div>')
+
+
+def _class_buttons(place: Place, bench: Bench, example_id: str) -> None:
+    closed = not bench.can_label or example_id in bench.desk.held
+    classes = bench.run.dataset.classes
+    with st.container(key="label_keys", horizontal=True, gap="small", vertical_alignment="center"):
+        for one in class_keys(classes):
+            # The outer key names the button for everybody, the inner one for this example alone: see `press_token`.
+            with st.container(key=one.element, width="content"):
+                st.button(
+                    plain_label(one.name),
+                    key=f"press_{press_token(example_id)}_{one.place}",
+                    shortcut=one.key,
+                    disabled=closed,
+                    on_click=_label,
+                    args=(place, example_id, one.name),
+                )
+        others = other_classes(classes)
+        if others:
+            key = f"label_other_{press_token(example_id)}"
+            st.selectbox(
+                "Another class",
+                others,
+                index=None,
+                key=key,
+                placeholder=f"{len(others)} more …",
+                label_visibility="collapsed",
+                disabled=closed,
+                width=190,
+                on_change=_label_other,
+                args=(place, example_id, key),
+            )
+
+
+def _other_buttons(place: Place, bench: Bench, example_id: str) -> None:
+    desk, token = bench.desk, press_token(example_id)
+    is_flagged, is_held = example_id in desk.flagged, example_id in desk.held
+    with st.container(key="label_tools", horizontal=True, gap="small", vertical_alignment="center"):
+        with st.container(key="skip", width="content"):
+            st.button(
+                "Next" if desk.mode == "browse" or is_held else "Skip",
+                key=f"press_{token}_skip",
+                shortcut=SKIP_KEY,
+                disabled=not bench.can_label,
+                on_click=_skip,
+                args=(place, example_id),
+            )
+        undo_button(place, bench)
+        with st.container(key="flag", width="content"):
+            st.button(
+                "Take flag off" if is_flagged else "Flag",
+                key=f"press_{token}_flag_{is_flagged}",
+                shortcut=FLAG_KEY,
+                disabled=not bench.can_label,
+                on_click=_flag,
+                args=(place, example_id, not is_flagged),
+            )
+        key = f"note_{token}"
+        st.session_state.setdefault(key, desk.notes.get(example_id, ""))
+        st.text_input(
+            "Note",
+            key=key,
+            placeholder="Note on this example; Enter saves it",
+            label_visibility="collapsed",
+            disabled=not bench.can_label,
+            on_change=_note,
+            args=(place, example_id, key),
+        )
+
+
+def undo_button(place: Place, bench: Bench) -> None:
+    """Draw the button that takes back what this annotator said last, of one example or of a whole region."""
+    last = bench.desk.last_of(bench.annotator)
+    what = "" if last is None else press_token(last.time, *last.ids[:1])
+    with st.container(key="undo", width="content"):
+        st.button(
+            f"Undo the last {len(last.ids):,}" if last is not None and last.is_bulk else "Undo",
+            key=f"press_{press_token(bench.desk.current or '')}_undo_{what}",
+            shortcut=UNDO_KEY,
+            disabled=last is None,
+            on_click=undo,
+            args=(place, last),
+        )
+
+
+# Callbacks. What they change is on disk when they return; the page is drawn after that.
+
+
+def _label(place: Place, example_id: str, label: str) -> None:
+    bench = bench_of(place)
+    bench.desk.label(bench.run, example_id, label, bench.annotator)
+    data.labels_changed(place.run_id)
+
+
+def _label_other(place: Place, example_id: str, key: str) -> None:
+    label = st.session_state[key]
+    if label is not None:
+        _label(place, example_id, label)
+
+
+def _skip(place: Place, example_id: str) -> None:
+    bench = bench_of(place)
+    bench.desk.skip(bench.run, example_id, bench.annotator)
+
+
+def undo(place: Place, given: Given) -> None:
+    """Take labels back, as a button's callback."""
+    bench = bench_of(place)
+    bench.desk.undo(bench.run, given, bench.annotator)
+    data.labels_changed(place.run_id)
+
+
+def _flag(place: Place, example_id: str, on: bool) -> None:  # a callback's argument has no name
+    bench = bench_of(place)
+    bench.desk.turn_flag(bench.run, example_id, bench.annotator, on=on)
+
+
+def _note(place: Place, example_id: str, key: str) -> None:
+    bench = bench_of(place)
+    bench.desk.write_note(bench.run, example_id, st.session_state[key], bench.annotator)

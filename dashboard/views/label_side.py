@@ -1,0 +1,175 @@
+"""Beside the example: who labels, how far it went, what the model said, what was labeled last, and the log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+import streamlit as st
+
+from alvin_core import Run
+from dashboard import data, state
+from dashboard.labelling import Given, Progress, pace_of, press_token
+from dashboard.state import Place
+from dashboard.theme import section_title
+from dashboard.views.label_bench import ANNOTATOR, Bench, opinions_of, shown_text
+from dashboard.views.label_card import undo
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dashboard.labelling_opinions import Opinion
+
+__all__ = ["render_name", "render_side"]
+
+LOG_ROWS: Final = 500  # shown; a download has all
+LONGEST_NAME: Final = 60
+
+
+def render_name() -> None:
+    """Draw the field of the annotator's name. It goes into the address, so that a reload knows it."""
+    st.text_input(
+        "Your name",
+        key=ANNOTATOR,
+        placeholder="Your name, before the first label",
+        max_chars=LONGEST_NAME,
+        on_change=_named,
+        label_visibility="collapsed",
+        help="It is stored with each of your labels.",
+    )
+
+
+def _named() -> None:
+    state.go(annotator=" ".join(str(st.session_state[ANNOTATOR]).split()))
+
+
+def render_side(place: Place, bench: Bench) -> None:
+    """Draw everything below the name."""
+    _progress(bench)
+    _opinion(bench)
+    _recent(place, bench)
+    with st.container(key="label_log", horizontal=True):
+        if st.button("Audit log and export", key="open_log", width="stretch"):
+            _log(place.run_id)
+
+
+def progress_of(bench: Bench) -> Progress:
+    """Return how much of the newest proposal, or of the initial set, is labeled."""
+    if bench.n_rounds:
+        total = int(data.record(bench.run.id, bench.n_rounds - 1).selection["n"])
+    else:
+        total = bench.run.settings.initial if bench.run.annotator == "person" else 0
+    return Progress(done=max(total - len(bench.desk.queue), 0), total=total)
+
+
+def _progress(bench: Bench) -> None:
+    progress = progress_of(bench)
+    what = "proposed examples" if bench.n_rounds else "examples of the initial set"
+    pace = pace_of(bench.desk.times)
+    speed = "&nbsp;"
+    if pace is not None:
+        speed = f"{pace.per_minute:.0f} a minute over the last {pace.n} · {pace.median_seconds:.1f} s each (median)"
+    oracle = ""
+    if bench.run.annotator == "oracle" and progress.total:
+        oracle = (
+            '<div class="label-oracle">The data set answers what nobody labels here, at the next step. '
+            "A label given here goes before its answer.</div>"
+        )
+    st.html(
+        f'<div class="label-progress"><div><b>{progress.done:,} of {progress.total:,}</b> {what} labeled</div>'
+        f'<div class="label-bar" role="progressbar" aria-valuemin="0" aria-valuemax="{progress.total}" '
+        f'aria-valuenow="{progress.done}"><i style="width:{100 * progress.share:.1f}%"></i></div>'
+        f'<div class="alvin-muted">{speed}</div>{oracle}</div>'
+    )
+
+
+def _opinion(bench: Bench) -> None:
+    section_title("The model, after you", help="What the newest round's model says of the example labeled last.")
+    last = bench.desk.last_of(bench.annotator) if bench.annotator else None
+    opinions = opinions_of(bench)
+    if last is None or last.is_bulk or opinions is None:
+        why = (
+            "It speaks once round 0 is trained." if opinions is None else "It speaks once you have labeled an example."
+        )
+        st.html(f'<div class="label-opinion alvin-muted">{why}<br>&nbsp;</div>')
+        return
+    found = opinions.of(last.ids[0])
+    assert found is not None  # only pool examples are labeled
+    st.html(f'<div class="label-opinion">{_in_words(found, last)}</div>')
+
+
+def _in_words(opinion: Opinion, given: Given) -> str:
+    agrees = opinion.predicted == given.label
+    verdict = "agrees" if agrees else "disagrees"
+    rank = f"rank {opinion.rank:,} of {opinion.n_ranked:,}" if opinion.rank else "not ranked"
+    return (
+        f'<span class="label-verdict {verdict}">{"✓" if agrees else "≠"} {verdict}</span> '
+        f"<b>{shown_text(opinion.predicted)}</b> {opinion.confidence:.2f}<br>"
+        f'<span class="alvin-muted"><bdi>{shown_text(given.ids[0])}</bdi>: you said {shown_text(given.label)} · '
+        f"round {opinion.round_no}, {rank}</span>"
+    )
+
+
+def _recent(place: Place, bench: Bench) -> None:
+    section_title("Labeled last")
+    if not bench.desk.recent:
+        st.html('<div class="alvin-muted">Nothing yet. Each label can be taken back here.</div>')
+    with st.container(key="label_recent", gap=None):
+        for place_no, one in enumerate(bench.desk.recent):
+            with st.container(key=f"label_row_{place_no}", horizontal=True, gap="small"):
+                what = f"{len(one.ids):,} examples" if one.is_bulk else one.ids[0]
+                st.html(
+                    f'<div class="label-line"><span class="label-chip">{shown_text(one.label)}</span>'
+                    f"<bdi>{shown_text(what)}</bdi><span>{shown_text(one.annotator)}</span></div>"
+                )
+                st.button(
+                    "Undo",
+                    key=f"take_back_{press_token(one.time, *one.ids[:1])}",
+                    type="tertiary",
+                    width="content",
+                    disabled=not bench.can_label,
+                    on_click=undo,
+                    args=(place, one),
+                )
+
+
+# The log, in a dialog: it is long, and seldom wanted.
+
+
+@st.dialog("Audit log", width="large")
+def _log(run_id: str) -> None:
+    run = data.opened(run_id)
+    log = run.history()
+    newest = log.iloc[::-1].head(LOG_ROWS)
+    more = f", the newest {LOG_ROWS:,} are shown" if len(log) > LOG_ROWS else ""
+    st.html(
+        f'<div class="alvin-muted">{len(log):,} events{more}: every label, undo, skip, flag and note, who and when. '
+        "Nothing is ever taken out of it.</div>"
+    )
+    st.dataframe(newest, hide_index=True, height=360, key="log_table")
+    with st.container(horizontal=True, key="label_downloads"):
+        name = run.name
+        _download("Log, CSV", f"{name}-log.csv", "text/csv", lambda: log.to_csv(index=False).encode())
+        _download("Log, JSON Lines", f"{name}-log.jsonl", "application/jsonl", lambda: _json_lines(log))
+        _download("Labels, CSV", f"{name}-labels.csv", "text/csv", lambda: exported(run, "csv"))
+        _download("Labels, JSON Lines", f"{name}-labels.jsonl", "application/jsonl", lambda: exported(run, "jsonl"))
+
+
+def _download(label: str, file_name: str, mime: str, make: object) -> None:
+    key = "get_" + file_name.rsplit("-", 1)[1].replace(".", "_")
+    st.download_button(label, make, file_name, mime, key=key, on_click="ignore")  # type: ignore[arg-type]
+
+
+def _json_lines(log: pd.DataFrame) -> bytes:
+    rows = log.astype(object).where(log.notna(), None).to_dict(orient="records")
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def exported(run: Run, kind: str) -> bytes:
+    """Return the labels that hold now as the engine exports them."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"labels.{kind}"
+        run.export(path, kind)
+        return path.read_bytes()
