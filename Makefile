@@ -41,7 +41,7 @@ screenshots: setup
 
 # The map's bundle from its TypeScript source; needs Node. The built one is committed.
 bundle:
-	cd dashboard/components/map && npm ci --no-audit --no-fund && npm run build
+	dashboard/components/map/check.sh --write
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -84,6 +84,18 @@ async def _texts(request: Request) -> Response:
     )
 
 
+async def _blind_texts(request: Request) -> Response:
+    """For maps on which people label: what the model says of a text comes after the label."""
+
+    def make() -> bytes:
+        example = _example(_run_id(request), _number(request, "round"), _number(request, "index"))
+        if example["label"] is None:
+            example |= {"predicted": None, "confidence": None}
+        return _as_json(example)
+
+    return await _answer(make, JSON, NEVER)
+
+
 async def _ready(_: Request) -> Response:
     return Response(_as_json({"ready": True}), media_type=JSON, headers={"Cache-Control": NEVER, **GUARDS})
 
@@ -167,6 +179,7 @@ ROUTES = [
     Route(f"{_MAP}/{{space}}/{{revision}}/positions.bin", _positions),
     Route(f"{_MAP}/{{space}}/{{revision}}/anchors.json", _anchors),
     Route("/api/texts/{run_id}/{round}/{index}", _texts),
+    Route("/api/texts/{run_id}/{round}/blind/{index}", _blind_texts),
     Route("/api/ready", _ready),
 ]
 """For Streamlit's ``st.App``."""

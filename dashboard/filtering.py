@@ -1,8 +1,9 @@
-"""Which points a search and a filter by columns hold."""
+"""Which points a search and a filter by columns hold, and the filter as a part of the address."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from alvin_core import MapColumns
 
-__all__ = ["STATUSES", "Filter", "matches"]
+__all__ = ["STATUSES", "Filter", "choices", "matches", "read_filter", "write_filter"]
 
 STATUSES: Final = ("labeled", "unlabeled", "selected", "minority", "majority", "wrong")
 
@@ -36,7 +37,50 @@ class Filter:
     status: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.predicted or self.label or self.attribute or self.status)
+        return self.n_values > 0
+
+    @property
+    def n_values(self) -> int:
+        """How many values are asked for, in all columns."""
+        return sum(len(getattr(self, field.name)) for field in fields(self))
+
+
+def choices(columns: MapColumns) -> dict[str, tuple[str, ...]]:
+    """Return the values that each column of the filter can ask for."""
+    return {
+        "predicted": columns.classes,
+        "label": columns.classes,
+        "attribute": columns.attributes,
+        "status": STATUSES,
+    }
+
+
+def read_filter(text: str, columns: MapColumns) -> Filter:
+    """Read the filter of an address; what this round does not know is left out, as after a change of the run.
+
+    Parameters
+    ----------
+    text : str
+        As `write_filter` makes it. Anything may be in it.
+    columns : MapColumns
+    """
+    try:
+        found = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        return Filter()
+    if not isinstance(found, dict):
+        return Filter()
+    wanted = {name: values for name, values in found.items() if isinstance(values, list)}
+    return Filter(
+        **{name: tuple(one for one in known if one in wanted.get(name, ())) for name, known in choices(columns).items()}
+    )
+
+
+def write_filter(chosen: Filter) -> str:
+    """Return the filter as a text for the address; empty where nothing is chosen."""
+    values = {field.name: list(getattr(chosen, field.name)) for field in fields(chosen)}
+    given = {name: names for name, names in values.items() if names}
+    return json.dumps(given, ensure_ascii=False, separators=(",", ":")) if given else ""
 
 
 def matches(run_id: str, columns: MapColumns, search: str, chosen: Filter) -> NDArray[np.bool_] | None:
@@ -68,7 +112,7 @@ def matches(run_id: str, columns: MapColumns, search: str, chosen: Filter) -> ND
             kept &= np.isin(codes, [names.index(one) for one in wanted if one in names])
     if chosen.status:
         holds = _status(columns)
-        kept &= np.logical_or.reduce([holds[one] for one in chosen.status if one in holds])
+        kept &= np.logical_or.reduce([holds[one] for one in chosen.status])
     return kept
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ __all__ = [
     "class_keys",
     "other_classes",
     "pace_of",
-    "plain_label",
     "plan_bulk",
     "press_token",
     "recent_labels",
@@ -38,11 +36,6 @@ __all__ = [
 CLASS_KEYS: Final = "1234567890"  # in the order of the keyboard: zero is the tenth
 # Streamlit keeps C (clear the cache) and R (rerun) for itself.
 SKIP_KEY, UNDO_KEY, FLAG_KEY = "S", "U", "F"
-
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-# Streamlit turns these into emoji, coloured text, arrows and dashes after it has taken the backslashes away.
-_SHORTHAND = re.compile(r"(?<=:)(?=\S)|(?<=[-<>=~])(?=\\?[-<>=~])")
-_JOINER = "\u2060"  # shows nothing and breaks no line
 
 
 @dataclass(frozen=True)
@@ -160,19 +153,11 @@ def other_classes(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def press_token(*parts: str) -> str:
-    """Return a short name for an element that belongs to one example.
+    """Return a short name for what is on the screen, such as an example.
 
-    A button whose key holds it is another button for the next example. So a press of the old one that comes late
-    cannot be taken for a press of the new one.
+    A press of a key or a button carries it back, so that one that comes late is not taken for the next example's.
     """
     return sha256("\0".join(parts).encode()).hexdigest()[:12]
-
-
-def plain_label(text: str) -> str:
-    """Return Markdown that shows a text, such as a class's name, as it is: for labels of buttons and tabs."""
-    shown = " ".join(text.split()) or "(blank)"
-    escaped = _PUNCTUATION.sub(r"\\\1", shown)
-    return _SHORTHAND.sub(_JOINER, escaped)
 
 
 def successor(before: Sequence[str], example_id: str, after: Sequence[str]) -> str | None:

@@ -193,13 +193,12 @@ class Desk:
         ids = [one for one in given.ids if self.held.get(one) == (given.label, given.annotator)]
         problem: AlvinError | None = None
         taken: list[str] = []
-        for one in ids:
+        if ids:
             try:
-                run.undo(one, annotator)
+                run.undo(ids, annotator)
+                taken = ids
             except AlvinError as error:
                 problem = error
-                break
-            taken.append(one)
         for one in given.ids:
             self.answers.pop(one, None)
         self.look_again(run, annotator)
@@ -210,8 +209,7 @@ class Desk:
 
     def _say_undone(self, given: Given, taken: Sequence[str], problem: AlvinError | None) -> None:
         if problem is not None:
-            text = f"{len(taken)} of {len(given.ids)} labels were taken back, then: {problem}."
-            self.message = Message("error", text)
+            self.message = Message("error", f"Nothing was taken back: {problem}.")
         elif not taken:
             self.message = Message("info", f"Nothing was taken back: {given.label} does not hold there any more.")
         else:

@@ -148,8 +148,9 @@ def guess_columns(preview: Preview) -> dict[str, str]:
     guess = _guess_texts(preview, by_name)
     for role in OPTIONAL_ROLES:
         taken = set(guess.values())
-        found = (by_name[one] for one in NAMES[role] if one in by_name)
-        chosen = next((name for name in found if name not in taken and _suits(role, preview, name)), None)
+        names = [by_name[one] for one in NAMES[role] if one in by_name and by_name[one] not in taken]
+        # A column of the role's own name is read as such, whatever it holds; the check says what is wrong with it.
+        chosen = next((name for name in names if name == role or _suits(role, preview, name)), None)
         if chosen is not None:
             guess[role] = chosen
     return guess

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard.palette import DARK, FONT, LIGHT
+from dashboard.plain_text import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -46,8 +46,6 @@ TERMS: dict[str, str] = {
 }
 """The words of the field that the screens use, each with one line of help."""
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&^=@/])")
-
 
 def apply(*, dark: bool) -> None:
     """Put the style sheet into the page; it takes no room."""
@@ -66,11 +64,6 @@ def _style() -> str:
     # What is common first, so that a page's own rules win.
     sheets = sorted(STYLES.glob("*.css"), key=lambda path: (path.name != "style.css", path.name))
     return "\n".join([head, *(path.read_text(encoding="utf-8") for path in sheets)])
-
-
-def plain(text: str) -> str:
-    """Escape a text for a label that Streamlit reads as Markdown, such as a button's: it then shows as it is."""
-    return _MARKDOWN.sub(r"\\\1", text.replace("\n", " "))
 
 
 def term(text: str, help: str = "") -> str:  # noqa: A002  # Streamlit's own word

@@ -29,6 +29,7 @@ __all__ = [
 
 MAX_BYTES: Final = 200 * 2**20  # as the server's own limit of one upload; larger files are not checked on the page
 LONGEST_NAME: Final = 80  # characters, the ending included
+LONGEST_SHOWN: Final = 200
 KEEP_SECONDS: Final = 24 * 3600.0
 PART: Final = 2**20
 FOLDER: Final = re.compile(r"[0-9a-f]{16}")
@@ -39,7 +40,7 @@ def shown_name(name: str) -> str:
     """Return a file's name as a person may see it: its last part, without what cannot be printed."""
     last = re.split(r"[/\\]", name)[-1]
     kept = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in last).strip()
-    return kept[:200] or "file"
+    return f"{kept[:160]}…{kept[-30:]}" if len(kept) > LONGEST_SHOWN else kept or "file"
 
 
 def safe_name(name: str) -> str:

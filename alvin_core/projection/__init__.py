@@ -1,7 +1,7 @@
 """Maps: a representation space in two dimensions, stable from round to round, and honest about what it lost.
 
 Functions on plain arrays. A map shows which examples are near each other; it cannot keep all neighbours, and
-`neighbors_kept` says how many it did. Importing this costs next to nothing: numba comes with the first layout.
+`neighbors_kept` says how many it did. Importing this costs next to nothing: umap-learn comes with the first UMAP.
 """
 
 from __future__ import annotations

@@ -14,15 +14,17 @@ from alvin_core.progress import Progress, silent
 from alvin_core.projection.aligning import align, displacement, rms_radius
 from alvin_core.projection.checking import checked
 from alvin_core.projection.faithfulness import N_NEAREST, checked_rows, neighbors_kept, share_kept
-from alvin_core.projection.graph import EXACT_UP_TO, N_NEIGHBORS, Graph, fuzzy_graph, space_neighbors
 from alvin_core.projection.pca import principal_plane
 from alvin_core.projection.searching import nearest_rows
+from alvin_core.projection.space_neighbors import EXACT_UP_TO, space_neighbors
 from alvin_core.projection.umap_layout import lay_out, lay_out_near
+from alvin_core.projection.umap_learn import Graph, check_installed, fuzzy_graph
 from alvin_core.projection.values import Method, Projection, Space
 from alvin_core.types import Float32Array, IdArray, IntArray, check_lengths
 
 __all__ = ["project_vectors", "warm_up"]
 
+N_NEIGHBORS = 15  # UMAP's default, itself included
 FEWEST = 8  # examples; of fewer, every one is every other's neighbour, and UMAP has nothing to go by
 EXTENT = 0.95  # of the unit disc: room for later maps, which keep the scale
 # A map that stays while the space has become another one is no map of it. Below this part of what a free layout
@@ -68,7 +70,7 @@ def project_vectors(
         A map of the same examples, in the same order, that this one continues: points move from there by at most
         0.05 RMS radii in the mean, unless that would keep far fewer neighbours than a new layout. Not used by PCA.
     progress : Progress
-        Stages ``neighbours`` and ``layout``; may raise Cancelled.
+        Stages ``neighbours`` and ``layout``; may raise Cancelled, which a layout that continues none sees at its end.
 
     Raises
     ------
@@ -81,8 +83,8 @@ def project_vectors(
 
     Notes
     -----
-    UMAP (McInnes et al., 2018) with 15 neighbours and min_dist 0.1, its defaults. Exactly the same map for the same
-    input, seed, home and platform.
+    UMAP (McInnes et al., 2018) by umap-learn, with its defaults: 15 neighbours and min_dist 0.1. Exactly the same map
+    for the same input, seed, home and platform.
     """
     if method not in ("umap", "pca"):
         raise SettingsError(f"the method {method!r} is unknown; choose 'umap' or 'pca'")
@@ -94,6 +96,7 @@ def project_vectors(
     blank = Projection(ids, np.zeros_like(plane), method, space, round_no, 1.0, 0)
     if method == "pca" or len(plane) < FEWEST or not plane.any():
         return _as_pca(blank, vectors, plane, seed)
+    check_installed()  # before the neighbours are searched
     nearby = _neighborhood(vectors, _stream(seed, round_no), progress)
     if home is None or home.method != "umap":
         return _laid_out_freely(blank, nearby, plane, home)

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
-from alvin_core.errors import SettingsError
 from alvin_core.progress import Progress, ProgressEvent
 from alvin_core.projection.aligning import held_near, rms_radius
-from alvin_core.projection.graph import Graph
+from alvin_core.projection.umap_learn import Graph, count_epochs, lay_out_graph, step
 from alvin_core.types import Float32Array, FloatArray
 
 __all__ = ["MOST_DISPLACEMENT", "lay_out", "lay_out_near"]
 
 MOST_DISPLACEMENT = 0.05  # mean, in RMS radii: a jump that an eye that watches one point still follows
 ROUNDING_ROOM = 0.99
-FREE_EPOCHS, FREE_EPOCHS_LARGE, LARGE = 500, 200, 10_000  # as umap-learn does
-FREE_RATE = 1.0
 # Many small steps: large ones are noise, which wears out the distance that a point may move.
 HELD_EPOCHS = 100
 HELD_RATE = 0.05
-INITIAL_EXTENT = 10.0  # UMAP's units
-JITTER = 1e-4  # of a unit: equal points would stay together for ever
+JITTER = 1e-5  # of the extent: equal points would stay together for ever
 STAGE = "layout"
 
 
@@ -33,10 +29,10 @@ def lay_out(graph: Graph, initial: FloatArray, seed: int, progress: Progress) ->
     ----------
     graph : Graph
     initial : float array of shape (n, 2)
-        In any unit, about the origin.
+        In any unit, not all equal.
     seed : int
     progress : Progress
-        Stage ``layout``, in epochs; may raise Cancelled in each.
+        Stage ``layout``, told before it and after it; may raise Cancelled.
 
     Returns
     -------
@@ -48,12 +44,11 @@ def lay_out(graph: Graph, initial: FloatArray, seed: int, progress: Progress) ->
     Begun from the plane of the largest variances, not from eigenvectors of the graph: as good (Kobak & Linderman,
     2021), never fails to converge, and the map moves on from the picture that is shown until it is there.
     """
-    extent = float(np.abs(initial).max())
-    xy = initial * (INITIAL_EXTENT / extent if extent else 1.0)
-    xy = np.ascontiguousarray(xy + np.random.default_rng(seed).normal(scale=JITTER, size=xy.shape), dtype=np.float32)
-    n_epochs = FREE_EPOCHS if len(xy) <= LARGE else FREE_EPOCHS_LARGE
-    for _ in _epochs(xy, graph, n_epochs, FREE_RATE, seed, progress):
-        pass
+    n_epochs = count_epochs(len(initial))
+    progress(ProgressEvent(STAGE, 0, n_epochs))
+    jitter = np.random.default_rng(seed).normal(scale=JITTER * float(np.abs(initial).max()), size=initial.shape)
+    xy = lay_out_graph(graph, initial + jitter, seed)
+    progress(ProgressEvent(STAGE, n_epochs, n_epochs))
     return xy
 
 
@@ -69,7 +64,7 @@ def lay_out_near(
         An earlier map, about the origin, in UMAP's units.
     seed : int
     progress : Progress
-        As in `lay_out`.
+        Stage ``layout``, in epochs; may raise Cancelled in each.
     reach : float
         No point ends further from the origin.
 
@@ -85,7 +80,7 @@ def lay_out_near(
     """
     radius = rms_radius(home)
     xy = np.ascontiguousarray(home, dtype=np.float32).copy()
-    for _ in _epochs(xy, graph, HELD_EPOCHS, HELD_RATE, seed, progress):
+    for _ in _epochs(xy, graph, seed, progress):
         centred = xy - xy.mean(axis=0)
         near = held_near(centred * (radius / rms_radius(centred)), home, ROUNDING_ROOM * MOST_DISPLACEMENT * radius)
         # Towards a disc in which home lies, so no point gets further from home by it.
@@ -94,33 +89,21 @@ def lay_out_near(
     return xy
 
 
-def _epochs(
-    xy: Float32Array, graph: Graph, n_epochs: int, rate: float, seed: int, progress: Progress
-) -> Iterator[None]:
-    """Descend in place, pausing after every epoch, while the rate falls to nothing."""
-    run_epoch = _kernel()
-    weights = graph.weights
-    keep = weights >= weights.max() / n_epochs  # the others would never come to be used
-    heads, tails = graph.heads[keep], graph.tails[keep]
-    periods = weights.max() / weights[keep]
-    due, due_negative = periods.copy(), periods / np.float32(5)
-    state = np.random.SeedSequence(seed).generate_state(1, np.uint64)
-    for epoch in range(n_epochs):
-        progress(ProgressEvent(STAGE, epoch, n_epochs))
-        now = np.float32(rate * (1 - epoch / n_epochs))
-        run_epoch(xy, heads, tails, periods, due, due_negative, state, epoch, now)
+def _epochs(xy: Float32Array, graph: Graph, seed: int, progress: Progress) -> Iterator[None]:
+    """Descend in place, pausing after every epoch, while the rate falls to nothing.
+
+    An edge is used as often as its weight says, relative to the heaviest, which is used in every epoch.
+    """
+    edges = graph.tocoo()
+    keep = edges.data >= edges.data.max() / HELD_EPOCHS  # the others would never come to be used
+    heads, tails = edges.row[keep], edges.col[keep]
+    periods = edges.data.max() / edges.data[keep]
+    next_use = periods.copy()
+    random_state = np.random.RandomState(seed)
+    for epoch in range(HELD_EPOCHS):
+        progress(ProgressEvent(STAGE, epoch, HELD_EPOCHS))
+        due = next_use <= epoch + 1
+        next_use[due] += periods[due]
+        step(xy, heads[due], tails[due], HELD_RATE * (1 - epoch / HELD_EPOCHS), random_state)
         yield
-    progress(ProgressEvent(STAGE, n_epochs, n_epochs))
-
-
-def _kernel() -> Callable[..., None]:
-    try:
-        from alvin_core.projection.layout_kernel import run_epoch
-    except ModuleNotFoundError as error:
-        if error.name != "numba":
-            raise
-        raise SettingsError(
-            "UMAP needs numba, which is not installed; `pip install numba`, or use method 'pca'"
-        ) from error
-    kernel: Callable[..., None] = run_epoch
-    return kernel
+    progress(ProgressEvent(STAGE, HELD_EPOCHS, HELD_EPOCHS))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alvin_core.run import frames
 from alvin_core.run.exporting import export_labels
 from alvin_core.run.handle import RunHandle, missing_labels
-from alvin_core.run.submitting import submit_labels, undo_label
+from alvin_core.run.submitting import submit_labels, undo_labels
 from alvin_core.run.values import SubmitReport
 from alvin_core.store.labels import current_labels
 
@@ -45,15 +45,16 @@ class RunAnnotating:
         """
         return submit_labels(self._handle, labels, annotator)
 
-    def undo(self, example_id: str, annotator: str = "person") -> None:
-        """Take back an example's label; it is in the pool again. Rounds that were trained with it stay as they are.
+    def undo(self, example_ids: str | Collection[str], annotator: str = "person") -> None:
+        """Take labels back, all of them or none; the examples are in the pool again. Trained rounds stay as they are.
 
         Raises
         ------
         LabelError
-            When the example has no label.
+            When an example has no label.
         """
-        undo_label(self._handle, example_id, annotator)
+        ids = [example_ids] if isinstance(example_ids, str) else list(dict.fromkeys(example_ids))
+        undo_labels(self._handle, ids, annotator)
 
     def pending(self) -> pd.DataFrame:
         """Return the proposed examples that have no label yet, best first: ``id``, the text, ``attribute``."""

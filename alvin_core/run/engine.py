@@ -105,6 +105,27 @@ class Engine:
         environment = {**describe_environment(), **asdict(loaded.plan), "encoder": loaded.encoder.fingerprint}
         return _with_encoding(result, loaded, settings, is_new=is_new), environment
 
+    def embed(self, settings: RunSettings, progress: Progress = silent) -> Float32Array:
+        """Return what the frozen encoder makes of the texts, whatever is trained on top of it or within it.
+
+        Parameters
+        ----------
+        settings : RunSettings
+            Of the encoder; loaded anew where another one is loaded.
+        progress : Progress
+
+        Returns
+        -------
+        float32 array of shape (n, dim)
+            In the order of the data set.
+        """
+        loaded, _ = self._load(settings, progress)
+        vectors = loaded.features.vectors() if loaded.embeddings is None else loaded.embeddings
+        if vectors is None:  # layers are trained, so the features that are kept end below these
+            vectors = self._read(loaded.encoder, 0, settings, loaded.plan, progress).vectors()
+            assert vectors is not None  # depth 0 has them
+        return vectors
+
     def _load(self, settings: RunSettings, progress: Progress) -> tuple[Loaded, bool]:
         """Return the encoder and its features, and whether they were made just now."""
         key = (settings.encoder, settings.training.trainable_layers, settings.space, settings.runtime)

@@ -11,9 +11,11 @@ that share the round as well. The digest tells the encoder's settings, which a f
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -37,6 +39,8 @@ from alvin_core.types import Float32Array
 __all__ = ["place_vectors", "project_round", "stored_projection"]
 
 SPACES = ("model", "encoder")
+NEW = ".new"  # until a map is whole
+LEFTOVER_AFTER = 3600.0  # seconds: by then the process that was writing is gone
 MAP_FORMAT = 1  # raise when a map that was stored means something else
 
 
@@ -84,6 +88,7 @@ def project_round(
         that has one; rounds between are not filled in. PCA takes no time and is not stored.
     progress : Progress
         Stages ``neighbours`` and ``layout``, after those of encoding; may raise Cancelled. Nothing is stored then.
+        A layout that continues no map is told of at its start and its end alone.
 
     Raises
     ------
@@ -114,6 +119,7 @@ def project_round(
     if method == "umap":
         with handle.store.read() as session:
             handle.check_exists(session)  # or writing would bring the folder of a deleted run back
+        _sweep_leftovers(handle.folder)
         _write_map(_map_path(handle, rounds, round_no, space), made)
     return made
 
@@ -205,13 +211,7 @@ def _round_vectors(handle: RunHandle, row: RoundRow) -> Float32Array:
 def _pool_vectors(handle: RunHandle, engine: Engine, row: RoundRow, space: Space, progress: Progress) -> Float32Array:
     if space == "model" or row.settings.get("space") == "encoder":
         return _round_vectors(handle, row)
-    settings = _encoding_settings(handle, row)
-    loaded, _ = engine._load(settings, progress)
-    vectors = loaded.features.vectors() if loaded.embeddings is None else loaded.embeddings
-    if vectors is None:  # layers are trained, so what the engine keeps is not what the frozen encoder makes of a text
-        vectors = engine._read(loaded.encoder, 0, settings, loaded.plan, progress).vectors()
-        assert vectors is not None  # depth 0 has them
-    return vectors[handle.dataset.rows_of("pool")]
+    return engine.embed(_encoding_settings(handle, row), progress)[handle.dataset.rows_of("pool")]
 
 
 def _encoding_settings(handle: RunHandle, row: RoundRow) -> RunSettings:
@@ -268,7 +268,7 @@ def _write_map(path: Path, made: Projection) -> None:
     }
     packed = np.frombuffer(json.dumps(figures, allow_nan=False).encode(), dtype=np.uint8)
     # Under a name of its own first: no lock is held, and two processes may make the same map at once.
-    temporary = path.with_name(f"{path.stem}-{secrets.token_hex(4)}.new")
+    temporary = path.with_name(f"{path.stem}-{secrets.token_hex(4)}{NEW}")
     try:
         save_packed(temporary, {"xy": made.xy, "figures": packed})
         temporary.replace(path)
@@ -277,3 +277,14 @@ def _write_map(path: Path, made: Projection) -> None:
         raise StoreError(f"could not write {path}: {disk_reason(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sweep_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed left of maps in a run's folder.
+
+    By age, for others may be writing now; without errors, for others may be sweeping now.
+    """
+    for path in folder.glob(f"round-*/map-*{NEW}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > LEFTOVER_AFTER:
+                path.unlink()

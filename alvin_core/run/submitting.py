@@ -10,10 +10,10 @@ from alvin_core.data.problems import shorten
 from alvin_core.errors import LabelError
 from alvin_core.run.handle import RunHandle, missing_labels
 from alvin_core.run.values import SubmitReport
-from alvin_core.store.labels import add_labels, add_undo, current_labels
+from alvin_core.store.labels import add_labels, add_undos, current_labels
 from alvin_core.store.tables import LabelRow
 
-__all__ = ["submit_labels", "undo_label"]
+__all__ = ["check_annotator", "submit_labels", "undo_labels"]
 
 LONGEST_ANNOTATOR = 200
 
@@ -41,15 +41,19 @@ def submit_labels(handle: RunHandle, labels: Any, annotator: str) -> SubmitRepor
     )
 
 
-def undo_label(handle: RunHandle, example_id: str, annotator: str) -> None:
-    """Take a label back; see `Run.undo`."""
+def undo_labels(handle: RunHandle, example_ids: Collection[str], annotator: str) -> None:
+    """Take labels back, all of them or none; see `Run.undo`."""
     check_annotator(annotator)
     with handle.store.write() as session:
         handle.check_exists(session)
         held = current_labels(session, handle.row.id)
-        if example_id not in held:
-            raise LabelError(f"example {example_id!r} has no label in the run {handle.row.name!r}, nothing to undo")
-        add_undo(session, held[example_id], annotator=annotator)
+        missing = [one for one in example_ids if one not in held]
+        if missing:
+            more = "" if len(example_ids) == 1 else f"; none of the {len(example_ids)} was taken back"
+            raise LabelError(
+                f"example {missing[0]!r} has no label in the run {handle.row.name!r}, nothing to undo{more}"
+            )
+        add_undos(session, [held[one] for one in example_ids], annotator=annotator)
 
 
 def check_annotator(annotator: str) -> None:

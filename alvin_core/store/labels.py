@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from alvin_core.store.tables import LabelRow
 
-__all__ = ["Source", "add_labels", "add_undo", "current_labels", "label_events", "last_seq", "now"]
+__all__ = ["Source", "add_labels", "add_undos", "current_labels", "label_events", "last_seq", "now"]
 
 Source = Literal["initial", "oracle", "person"]
 
@@ -73,17 +73,22 @@ def add_labels(
     )
 
 
-def add_undo(session: Session, taken_back: LabelRow, *, annotator: str) -> None:
-    """Append the event that takes a label back. The caller has checked that it holds, in the same transaction."""
-    session.add(
+def add_undos(session: Session, taken_back: Sequence[LabelRow], *, annotator: str) -> None:
+    """Append the events that take labels back. The caller has checked that they hold, in the same transaction."""
+    if not taken_back:
+        return
+    created_at = now()
+    start = last_seq(session, taken_back[0].run_id) + 1
+    session.add_all(
         LabelRow(
-            run_id=taken_back.run_id,
-            seq=last_seq(session, taken_back.run_id) + 1,
-            example_id=taken_back.example_id,
-            label=taken_back.label,
-            source=taken_back.source,
+            run_id=one.run_id,
+            seq=seq,
+            example_id=one.example_id,
+            label=one.label,
+            source=one.source,
             annotator=annotator,
             action="undo",
-            created_at=now(),
+            created_at=created_at,
         )
+        for seq, one in enumerate(taken_back, start)
     )

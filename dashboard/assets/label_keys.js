@@ -1,80 +1,95 @@
-// Stands between the keyboard and the buttons' own shortcuts, so that each press answers the example that was read.
+// Carries each press of a key or a button to the server together with the example that was on the screen.
 //
-// A key that is held down repeats thirty times a second, and a worn key bounces: neither is a second answer. Behind an
-// open dialog the keys are silent. And the page changes piece by piece: for some hundredths of a second the text is
-// new while a button still belongs to the example before. A press of that moment is held back until all buttons are
-// those of the text on the screen; the server would ignore it otherwise, and the press would be lost.
-const OURS = /^[0-9suf]$/;
+// A button of Streamlit's knows which example it belonged to when the page was last drawn by the server, not when the
+// user pressed it: the second of two quick presses would label an example that nobody has read. So the page's buttons
+// are pressed here, and the press names the text it answers. One press is under way at a time. A key that is held down
+// repeats thirty times a second, and a worn key bounces: neither is a second answer. Behind a dialog the keys are silent.
 const BOUNCE = 120; // milliseconds between two presses of one key; nobody reads an example in less
-const PATIENCE = 15000; // milliseconds after which a press that is held back is given up
-const FRAMES = 2; // frames after which a new button hears its shortcut
+const PATIENCE = 10000; // milliseconds after which a press without an answer is given up
+const LETTERS = { s: "skip", u: "undo", f: "flag" };
+const OURS = "label_0,label_1,label_2,label_3,label_4,label_5,label_6,label_7,label_8,label_9,skip,undo,flag".split(",");
+const SELECTOR = OURS.map((name) => `.st-key-${name} button`).join(",");
+const mounts = new WeakMap();
+
+function nameOf(key) {
+  return /^[0-9]$/.test(key) ? `label_${(Number(key) + 9) % 10}` : LETTERS[key];
+}
 
 function isTyping(event) {
   const target = event.composedPath()[0];
   return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 }
 
-/** The token of the text on the screen, or null where there is none. */
-function shown() {
-  return document.querySelector(".label-text")?.dataset.token ?? null;
+function stop(event) {
+  event.stopImmediatePropagation();
+  event.preventDefault();
 }
 
-/** Whether all buttons are there and belong to this text. */
-function complete(token) {
-  const owned = `st-key-press_${token}_`;
-  const buttons = [...document.querySelectorAll('[class*="st-key-press_"]')];
-  return buttons.every((one) => one.className.includes(owned)) && buttons.some((one) => one.className.includes(`${owned}flag`));
-}
+class Presses {
+  pressed = new Map();
+  busyUntil = 0;
+  sent = ""; // the token of the press that is under way
+  waiting = null;
+  send = null;
 
-function repeatLater(event) {
-  for (const type of ["keydown", "keyup"]) {
-    const copy = new KeyboardEvent(type, { key: event.key, code: event.code, bubbles: true, cancelable: true });
-    for (const name of ["keyCode", "which"]) Object.defineProperty(copy, name, { value: event.keyCode });
-    document.body.dispatchEvent(copy);
+  press(name) {
+    const shown = document.querySelector(".label-state")?.dataset;
+    if (!shown) return;
+    if (performance.now() >= this.busyUntil) this.deliver(name, shown);
+    // The text is new already while the rest of the page still arrives: the press answers it as soon as that is done.
+    else if (shown.token !== this.sent) this.waiting = { name, token: shown.token };
   }
+
+  deliver(name, shown) {
+    const button = document.querySelector(`.st-key-${name} button`);
+    if (!button || button.disabled) return;
+    this.busyUntil = performance.now() + PATIENCE;
+    this.sent = shown.token;
+    this.send({ name, token: shown.token, undo: shown.undo });
+  }
+
+  /** The server has answered and the page is drawn. */
+  answered() {
+    this.busyUntil = 0;
+    const shown = document.querySelector(".label-state")?.dataset;
+    const waiting = this.waiting;
+    this.waiting = null;
+    if (waiting && shown?.token === waiting.token) this.deliver(waiting.name, shown);
+  }
+
+  onKey = (event) => {
+    if (event.repeat && (event.key === "Enter" || event.key === " ") && event.target.closest?.(SELECTOR)) return stop(event);
+    const key = event.key.toLowerCase();
+    const name = nameOf(key);
+    if (!name || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
+    stop(event);
+    const bounced = event.timeStamp - (this.pressed.get(key) ?? -BOUNCE) < BOUNCE;
+    if (event.repeat || bounced || document.querySelector('[role="dialog"]')) return;
+    this.pressed.set(key, event.timeStamp);
+    this.press(name);
+  };
+
+  onClick = (event) => {
+    const button = event.target.closest?.(SELECTOR);
+    if (!button) return;
+    stop(event);
+    this.press(OURS.find((name) => button.closest(`.st-key-${name}`)));
+  };
 }
 
-export default function () {
-  const pressed = new Map();
-  let confirmed = null; // the token whose buttons are known to hear
-  let held = false;
-
-  const hold = (event) => {
-    held = true;
-    const until = performance.now() + PATIENCE;
-    const read = shown(); // the press answers this text and no other
-    let frames = 0;
-    const look = () => {
-      const token = shown();
-      frames = token === read && complete(token) ? frames + 1 : 0;
-      if (frames > FRAMES) {
-        held = false;
-        confirmed = token;
-        repeatLater(event);
-      } else if (token === read && performance.now() < until) {
-        requestAnimationFrame(look);
-      } else {
-        held = false;
-      }
-    };
-    requestAnimationFrame(look);
+export default function ({ parentElement, setTriggerValue }) {
+  let presses = mounts.get(parentElement);
+  if (!presses) {
+    presses = new Presses();
+    mounts.set(parentElement, presses);
+    window.addEventListener("keydown", presses.onKey, true);
+    window.addEventListener("click", presses.onClick, true);
+  }
+  presses.send = (press) => setTriggerValue("press", press);
+  presses.answered(); // called whenever the server has sent a new stamp
+  return () => {
+    window.removeEventListener("keydown", presses.onKey, true);
+    window.removeEventListener("click", presses.onClick, true);
+    mounts.delete(parentElement);
   };
-
-  const listen = (event) => {
-    const key = event.key.toLowerCase();
-    if (!event.isTrusted || event.ctrlKey || event.metaKey || event.altKey || !OURS.test(key) || isTyping(event)) return;
-    const bounced = event.timeStamp - (pressed.get(key) ?? -BOUNCE) < BOUNCE;
-    const refused = event.repeat || bounced || held || document.querySelector('[role="dialog"]');
-    const token = shown();
-    const ready = token === null || (token === confirmed && complete(token));
-    if (!refused) {
-      pressed.set(key, event.timeStamp);
-      if (ready) return;
-      hold(event);
-    }
-    event.stopImmediatePropagation();
-    event.preventDefault();
-  };
-  window.addEventListener("keydown", listen, true);
-  return () => window.removeEventListener("keydown", listen, true);
 }

@@ -12,11 +12,11 @@ from dashboard.views.explore_card import render_card
 from dashboard.views.explore_map import chosen_points, render_map
 from dashboard.views.explore_strip import enqueue_rounds, render_strip
 from dashboard.views.explore_table import render_table
-from dashboard.views.fresh import refreshed
+from dashboard.views.fresh import on_its_own
 
 __all__ = ["render"]
 
-SIDE_HEIGHT = 560  # pixels, as high as the map beside it
+SIDE_HEIGHT = 566  # pixels, as high as the map beside it; more scrolls
 
 
 def render(place: Place) -> None:
@@ -28,25 +28,24 @@ def render(place: Place) -> None:
         return
     left, right = st.columns([0.66, 0.34], gap="small")
     with left, card("map"):
-        st.fragment(render_map, key="explore_map")(place)
+        st.fragment(on_its_own(render_map), key="explore_map")(place)
     with right, card("side"):
-        st.fragment(_side, key="explore_side")(place)
+        st.fragment(on_its_own(_side), key="explore_side")(place)
     with card("strip"):
         render_strip(place)
 
 
 def _side(place: Place) -> None:
     """The panel beside the map: the example, or the table of what is chosen."""
-    now = refreshed(place)
-    shown = st.segmented_control(
-        "Show", ["Example", "Table"], key="side", default="Example", required=True, label_visibility="collapsed"
-    )
+    st.session_state.setdefault("side", "Example")
+    shown = st.segmented_control("Show", ["Example", "Table"], key="side", required=True, label_visibility="collapsed")
     if shown == "Table":
-        points, what = chosen_points(now)
-        render_table(now, points, what)
+        with st.container(key="listed", height=SIDE_HEIGHT):
+            points, what = chosen_points(place)
+            render_table(place, points, what)
         return
     with st.container(key="card", height=SIDE_HEIGHT):
-        render_card(now)
+        render_card(place)
 
 
 def _before_the_first_round(place: Place) -> None:

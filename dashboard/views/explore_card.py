@@ -25,7 +25,7 @@ __all__ = ["lit_points", "render_card"]
 
 N_NEAREST = 5
 LONGEST_QUOTE = 160  # characters of a neighbour's or a parent's text; a click shows all of it
-LONGEST_TEXT = 20_000  # characters of the example itself; more would make the page crawl
+LONGEST_TEXT = 100_000  # characters of the example itself; more would make the page crawl
 
 
 def render_card(place: Place) -> None:
@@ -103,6 +103,16 @@ def _text(place: Place, found: Explanation) -> None:
     st.html("".join(boxes))
 
 
+def _given(place: Place, found: Explanation) -> str:
+    """The label: the one that the round was trained on, or the one that was given since."""
+    at = index_of(place.run_id, place.round_no).get(found.id)
+    if found.label is not None or at is None:
+        return f" · label <b>{escape(found.label)}</b>" if found.label is not None else ""
+    columns = data.columns(place.run_id, place.round_no)  # what is kept of the explanation is of when it was made
+    now = int(columns.label_now[at])
+    return f" · labeled since <b>{escape(columns.classes[now])}</b>" if now >= 0 else ""
+
+
 def _model(place: Place, found: Explanation) -> None:
     history = _predictions(place.run_id, place.n_rounds, found.id)
     classes = data.columns(place.run_id, place.round_no).classes
@@ -110,10 +120,9 @@ def _model(place: Place, found: Explanation) -> None:
     values = history[f"prob_{found.predicted}"].tolist()
     told = f"probability of {found.predicted}, rounds 0 to {len(values) - 1}"
     line = picture(sparkline(values, label=told, color=colour), told) if len(values) > 1 else ""
-    given = f" · label <b>{escape(found.label)}</b>" if found.label is not None else ""
     st.html(
         f'<div class="alvin-model"><span>Model: <i style="background:{colour}"></i><b>{escape(found.predicted)} '
-        f"{found.confidence:.2f}</b>{given}</span>{line}</div>"
+        f"{found.confidence:.2f}</b>{_given(place, found)}</span>{line}</div>"
     )
 
 
@@ -127,13 +136,23 @@ def _why(found: Explanation) -> None:
 
 def _parents(found: Explanation) -> None:
     """The nearest anchors, each with both parents; a parent opens by a click."""
-    for number, anchor in enumerate(sorted(found.anchors, key=lambda one: not one.retrieved)):
-        st.html(_anchor_line(anchor))
-        for kind, mark, one, text, weight in (
-            ("minority", "◆", anchor.minority_id, anchor.minority_text, anchor.weight),
-            ("majority", "●", anchor.majority_id, anchor.majority_text, 1 - anchor.weight),
-        ):
-            _link(f"parent_{number}_{kind}", one, f"{mark} {kind} parent, weight {weight:.2f} — “{_quote(text)}”")
+    anchors = sorted(found.anchors, key=lambda one: not one.retrieved)
+    for number, anchor in enumerate(anchors[:1]):
+        _anchor(number, anchor)
+    if len(anchors) > 1:
+        more = len(anchors) - 1
+        with st.expander(f"{more} more anchor{'s' if more > 1 else ''}", key="more_anchors"):
+            for number, anchor in enumerate(anchors[1:], start=1):
+                _anchor(number, anchor)
+
+
+def _anchor(number: int, anchor: AnchorReason) -> None:
+    st.html(_anchor_line(anchor))
+    for kind, mark, one, text, weight in (
+        ("minority", "◆", anchor.minority_id, anchor.minority_text, anchor.weight),
+        ("majority", "●", anchor.majority_id, anchor.majority_text, 1 - anchor.weight),
+    ):
+        _link(f"parent_{number}_{kind}", one, f"{mark} {kind} parent, weight {weight:.2f} — “{_quote(text)}”")
 
 
 def _anchor_line(anchor: AnchorReason) -> str:

@@ -41,7 +41,9 @@ def export_tools(place: Place, columns: MapColumns) -> None:
             )
 
 
-def figure_of(place: Place, columns: MapColumns, match: NDArray[np.bool_] | None) -> go.Figure:
+def figure_of(
+    place: Place, columns: MapColumns, match: NDArray[np.bool_] | None, *, webgl: bool | None = None
+) -> go.Figure:
     """Return the map of a round as a Plotly figure: the same colours, marks and notes."""
     run = data.opened(place.run_id)
     projection, note = data.shown_projection(place.run_id, place.round_no, place.space)
@@ -56,6 +58,7 @@ def figure_of(place: Place, columns: MapColumns, match: NDArray[np.bool_] | None
         title=f"{run.name}, round {place.round_no}",
         note=note,
         dark=place.dark,
+        webgl=webgl,
     )
 
 

@@ -13,13 +13,12 @@ from dashboard import data
 from dashboard.at_hand import can_request_map, flagged_ids, index_of
 from dashboard.colouring import COLOURINGS, color_by
 from dashboard.components.representation_map import read_state, representation_map
-from dashboard.filtering import STATUSES, Filter, matches
+from dashboard.filtering import Filter, choices, matches, read_filter, write_filter
 from dashboard.maps import map_data
 from dashboard.regions import region_rows
 from dashboard.state import Color, Place, Space, go
 from dashboard.views.explore_card import lit_points
 from dashboard.views.explore_export import export_tools, figure_of
-from dashboard.views.fresh import refreshed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,24 +30,25 @@ __all__ = ["chosen_points", "render_map"]
 MAP_HEIGHT: Final = 562  # pixels
 REGION: Final = "_region"  # session key: what was drawn on the map, as the browser sent it
 WEBGL: Final = "_webgl"  # session key: False where the browser said that it has none
+FILTER: Final = "filter"  # query parameter
 LONGEST_SEARCH: Final = 200
-FILTERS: Final = ("predicted", "label", "attribute", "status")
+FILTERS: Final = {"predicted": "Predicted class", "label": "Label", "attribute": "Attribute", "status": "State"}
 
 
 def render_map(place: Place) -> None:
     """Draw the tools and the map."""
-    place = refreshed(place)
     columns = data.columns(place.run_id, place.round_no)
     _tools(place, columns)
     mask = _mask(place, columns)
-    described = _described(place, columns, mask)
+    if not read_state(st.session_state.get("map")).webgl:
+        st.session_state[WEBGL] = False  # the map's own state goes with the map
     if st.session_state.get(WEBGL, True):
-        state = representation_map(
-            described, key="map", on_pick=lambda: _picked(place.run_id, place.round_no), on_region=_drawn
+        representation_map(
+            _described(place, columns, mask),
+            key="map",
+            on_pick=lambda: _picked(place.run_id, place.round_no),
+            on_region=_drawn,
         )
-        if not state.webgl:
-            st.session_state[WEBGL] = False
-            st.rerun("fragment")
     else:
         _without_webgl(place, columns, mask)
 
@@ -89,15 +89,11 @@ def _points_of(
 
 
 def _mask(place: Place, columns: MapColumns) -> NDArray[np.bool_] | None:
-    return matches(place.run_id, columns, place.search, _filter())
+    return matches(place.run_id, columns, place.search, _filter(columns))
 
 
-def _filter() -> Filter:
-    chosen = {
-        name: tuple(st.session_state.get(f"filter_{name}") or ())
-        for name in ("predicted", "label", "attribute", "status")
-    }
-    return Filter(**chosen)
+def _filter(columns: MapColumns) -> Filter:
+    return read_filter(st.query_params.get(FILTER, ""), columns)
 
 
 def _described(place: Place, columns: MapColumns, mask: NDArray[np.bool_] | None) -> dict[str, Any]:
@@ -139,7 +135,7 @@ def _others(columns: MapColumns, place: Place) -> list[str]:
 def _tools(place: Place, columns: MapColumns) -> None:
     with st.container(key="map_tools", horizontal=True, vertical_alignment="center", gap="small"):
         _color_tool(place)
-        st.session_state["search"] = place.search
+        _hold("search", place.search)
         st.text_input(
             "Search the texts",
             key="search",
@@ -149,14 +145,14 @@ def _tools(place: Place, columns: MapColumns) -> None:
             on_change=_search,
             width=190,
         )
-        with st.popover(_filter_label(), key="filter_menu", icon=":material/filter_alt:"):
+        with st.popover(_filter_label(columns), key="filter_menu", icon=":material/filter_alt:"):
             _filter_tool(columns)
         with st.popover("View", key="view_menu", icon=":material/tune:"):
             _view_tool(place, columns)
 
 
 def _color_tool(place: Place) -> None:
-    st.session_state["color_by"] = place.color
+    _hold("color_by", place.color)
     st.selectbox(
         "Colour by",
         list(COLOURINGS),
@@ -182,32 +178,46 @@ def _show_table() -> None:
     st.rerun(["explore_map", "explore_side"])
 
 
-def _filter_label() -> str:
-    chosen = _filter()
-    n = len(chosen.predicted) + len(chosen.label) + len(chosen.attribute) + len(chosen.status)
+def _hold(key: str, value: object) -> None:
+    """Make a widget show what the address says, unless it does: a value set anew would undo what is being typed."""
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
+
+
+def _filter_label(columns: MapColumns) -> str:
+    n = _filter(columns).n_values
     return f"Filter · {n}" if n else "Filter"
 
 
 def _filter_tool(columns: MapColumns) -> None:
-    for name, label, options in (
-        ("predicted", "Predicted class", columns.classes),
-        ("label", "Label", columns.classes),
-        ("attribute", "Attribute", columns.attributes),
-        ("status", "State", STATUSES),
-    ):
+    chosen = _filter(columns)
+    for name, options in choices(columns).items():
         if options:
-            st.multiselect(label, options, key=f"filter_{name}", on_change=_show_table, placeholder="any")
-    st.button("Clear", key="filter_clear", disabled=not _filter(), on_click=_clear_filter)
+            _hold(f"filter_{name}", list(getattr(chosen, name)))
+            st.multiselect(FILTERS[name], options, key=f"filter_{name}", on_change=_filtered, placeholder="any")
+    st.button("Clear", key="filter_clear", disabled=not chosen, on_click=_clear_filter)
+
+
+def _filtered() -> None:
+    _write_filter(Filter(**{name: tuple(st.session_state.get(f"filter_{name}") or ()) for name in FILTERS}))
+    _show_table()
 
 
 def _clear_filter() -> None:
-    for name in FILTERS:
-        st.session_state[f"filter_{name}"] = []
+    _write_filter(Filter())
     st.rerun(["explore_map", "explore_side"])
 
 
+def _write_filter(chosen: Filter) -> None:
+    text = write_filter(chosen)
+    if text:
+        st.query_params[FILTER] = text
+    else:
+        st.query_params.pop(FILTER, None)
+
+
 def _view_tool(place: Place, columns: MapColumns) -> None:
-    st.session_state["space"] = place.space
+    _hold("space", place.space)
     st.segmented_control(
         "Space",
         ["model", "encoder"],
@@ -236,12 +246,12 @@ def _view_tool(place: Place, columns: MapColumns) -> None:
 
 def _picked(run_id: str, round_no: int) -> None:
     """Open the example that was clicked."""
-    picked = read_state(st.session_state["map"]).picked
-    if picked is None:
+    state = read_state(st.session_state["map"])
+    if state.picked is None or not state.picked_view.startswith(f"{run_id}/"):  # a click on a map that is gone
         return
-    ids = data.columns(run_id, round_no).ids
-    if 0 <= picked < len(ids):
-        go(example=str(ids[picked]))
+    ids = data.columns(run_id, round_no).ids  # in the same order in every round of the run
+    if state.picked < len(ids):
+        go(example=str(ids[state.picked]))
         st.session_state["side"] = "Example"
     st.rerun(["explore_map", "explore_side"])
 
@@ -258,7 +268,24 @@ def _drawn() -> None:
 def _without_webgl(place: Place, columns: MapColumns, mask: NDArray[np.bool_] | None) -> None:
     """The same view as a Plotly figure, for browsers without WebGL."""
     st.caption(
-        "This browser has no WebGL, so the map is drawn by Plotly: it can be zoomed, but not clicked or lassoed. "
+        "This browser has no WebGL, so the map is drawn by Plotly: it can be zoomed and clicked, but not lassoed. "
         "Search and filter work as they do elsewhere."
     )
-    st.plotly_chart(figure_of(place, columns, mask), key="plain_map", height=MAP_HEIGHT)
+    st.plotly_chart(
+        figure_of(place, columns, mask, webgl=False),
+        key="plain_map",
+        height=MAP_HEIGHT,
+        on_select=lambda: _clicked(columns),
+        selection_mode="points",
+    )
+
+
+def _clicked(columns: MapColumns) -> None:
+    """Open the example that was clicked on the Plotly figure; its points carry their place on the map."""
+    points = st.session_state["plain_map"]["selection"]["points"]
+    index = points[0].get("customdata") if points else None
+    index = index[0] if isinstance(index, list) and index else index
+    if isinstance(index, int) and 0 <= index < len(columns.ids):
+        go(example=str(columns.ids[index]))
+        st.session_state["side"] = "Example"
+        st.rerun(["explore_side"])  # the map stays: drawn again it would lose its zoom

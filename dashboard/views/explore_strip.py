@@ -13,7 +13,7 @@ from dashboard.at_hand import is_busy
 from dashboard.figures.strip import round_strip_values
 from dashboard.jobs import job_progress
 from dashboard.state import Place, go, notify
-from dashboard.theme import figure_tile
+from dashboard.theme import TERMS, figure_tile, term
 from dashboard.views import header
 from dashboard.views.explore_fork import fork_dialog
 
@@ -38,10 +38,13 @@ def render_strip(place: Place) -> None:
 
 
 def _scrubber(place: Place) -> None:
-    bar, button = st.columns([0.8, 0.2], vertical_alignment="center")
+    words, bar, button = st.columns([0.17, 0.62, 0.21], vertical_alignment="center")
     newest = place.n_rounds - 1
+    with words:
+        st.html(f'<div class="alvin-rounds">{term("Rounds", TERMS["round"])}<br><small>0 to {newest}</small></div>')
     with bar:
-        st.session_state["round"] = place.round_no
+        if st.session_state.get("round") != place.round_no:
+            st.session_state["round"] = place.round_no
         st.slider(
             "Round",
             min_value=0,
@@ -110,7 +113,7 @@ def _actions(place: Place) -> None:
         key="run_count",
         label_visibility="collapsed",
         help="How many rounds to run",
-        width=84,
+        width=48,
     )
     st.button(
         f"Run {n}",

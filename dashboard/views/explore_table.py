@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 import numpy as np
 import streamlit as st
 
 from dashboard import data
 from dashboard.state import Place, go
-from dashboard.theme import empty_state, plain
+from dashboard.theme import empty_state
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
 
     from alvin_core import MapColumns
 
-__all__ = ["render_table"]
+__all__ = ["export_of", "render_table", "table_of"]
 
 SHOWN: Final = 500
-TABLE_HEIGHT: Final = 380
+TABLE_HEIGHT: Final = 440
+LONGEST_CELL: Final = 300  # characters of a text in the table: what is sent grows with them; the export cuts nothing
 
 
 def render_table(place: Place, points: NDArray[np.int64] | None, what: str, *, height: int = TABLE_HEIGHT) -> None:
@@ -48,23 +50,24 @@ def render_table(place: Place, points: NDArray[np.int64] | None, what: str, *, h
     if not len(points):
         return
     best = _best_first(columns, points)
-    frame = table_of(place, columns, best[:SHOWN])
-    chosen = st.dataframe(
-        frame,
-        key="table",
-        hide_index=True,
-        height=height,
-        row_height=28,
-        on_select=lambda: _open_row(place, columns, best),
-        selection_mode="single-row",
-        column_config=_column_config(),
-    )
-    del chosen
+    # Other points are another table: a row that is chosen in one would else be chosen in the next.
+    key = f"table_{crc32(best.tobytes()):08x}_{place.round_no}"
+    with st.container(key="table"):
+        st.dataframe(
+            _shortened(table_of(place, columns, best[:SHOWN])),
+            key=key,
+            hide_index=True,
+            height=height,
+            row_height=28,
+            on_select=lambda: _open_row(key, columns, best),
+            selection_mode="single-row",
+            column_config=_column_config(),
+        )
     if len(points) > SHOWN:
-        st.caption(f"The {SHOWN} most uncertain are shown; the export has all {len(points):,}.")
+        st.caption(f"The first {SHOWN} are shown, selected and uncertain ones first; the export has all.")
     st.download_button(
         f"Export {len(points):,} as CSV",
-        data=lambda: table_of(place, columns, best).to_csv(index=False).encode("utf-8"),
+        data=lambda: export_of(place, columns, best).to_csv(index=False).encode("utf-8", errors="replace"),
         file_name=f"{data.opened(place.run_id).name}-round-{place.round_no}.csv",
         mime="text/csv",
         key="export_table",
@@ -74,7 +77,7 @@ def render_table(place: Place, points: NDArray[np.int64] | None, what: str, *, h
 
 
 def table_of(place: Place, columns: MapColumns, points: NDArray[np.int64]) -> pd.DataFrame:
-    """Return what is known of some points, a row each."""
+    """Return what is known of some points, a row each. A label is there only where it was given."""
     import pandas as pd
 
     run = data.opened(place.run_id)
@@ -88,16 +91,37 @@ def table_of(place: Place, columns: MapColumns, points: NDArray[np.int64]) -> pd
     return pd.DataFrame(
         {
             **parts,
-            "label": _named(columns.label_now[points], columns.classes),
             "predicted": _named(columns.predicted[points], columns.classes),
             "confidence": columns.confidence[points],
+            "label": _named(columns.label_now[points], columns.classes),
+            "selected": columns.selected[points],
             "entropy": columns.entropy[points],
             "group": groups[columns.is_minority[points] + 1],
             "attribute": _named(columns.attribute[points], columns.attributes),
-            "selected": columns.selected[points],
             "id": columns.ids[points],
         }
     )
+
+
+def export_of(place: Place, columns: MapColumns, points: NDArray[np.int64]) -> pd.DataFrame:
+    """Return `table_of` with all else that the round knows: forgetting, ranks and places on the map."""
+    frame = table_of(place, columns, points)
+    forgotten = columns.n_forgotten[points]
+    frame["trained_on"] = columns.labeled[points]
+    frame["n_forgotten"] = np.where(forgotten < 0, "", forgotten.astype(str).astype(object))
+    for name, ranks in columns.ranks.items():  # 0: not among those that the strategy ranked
+        frame[f"rank_{name}"] = np.where(ranks[points] == 0, "", ranks[points].astype(str).astype(object))
+    projection, _ = data.shown_projection(place.run_id, place.round_no, place.space)
+    frame["map_x"], frame["map_y"] = projection.xy[points].T
+    frame["round"] = place.round_no
+    return frame
+
+
+def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
+    for name in ("text", "text_a", "text_b"):
+        if name in frame:
+            frame[name] = [one if len(one) <= LONGEST_CELL else one[: LONGEST_CELL - 1] + "…" for one in frame[name]]
+    return frame
 
 
 def _named(codes: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.object_]:
@@ -109,18 +133,21 @@ def _best_first(columns: MapColumns, points: NDArray[np.int64]) -> NDArray[np.in
     return points[np.lexsort((-columns.entropy[points], ~columns.selected[points]))]
 
 
-def _open_row(place: Place, columns: MapColumns, points: NDArray[np.int64]) -> None:
-    rows = st.session_state["table"]["selection"]["rows"]
-    if rows:
+def _open_row(key: str, columns: MapColumns, points: NDArray[np.int64]) -> None:
+    rows = st.session_state[key]["selection"]["rows"]
+    if rows and rows[0] < len(points):
         go(example=str(columns.ids[points[rows[0]]]))
         st.session_state["side"] = "Example"
         st.rerun(["explore_map", "explore_side"])
 
 
 def _column_config() -> dict[str, Any]:
-    number = st.column_config.NumberColumn
+    column, number = st.column_config.TextColumn, st.column_config.NumberColumn
     return {
-        "text": st.column_config.TextColumn(plain("text"), width="large"),
-        "confidence": number(format="%.2f"),
+        "text": column(width=186),
+        "text_a": column(width=120),
+        "text_b": column(width=120),
+        "predicted": column(width=82),
+        "confidence": number("conf.", format="%.2f", width=52, help="Confidence: the predicted class's probability"),
         "entropy": number(format="%.2f"),
     }

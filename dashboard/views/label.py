@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
 from alvin_core import AlvinError, enqueue_job
 from dashboard import data, state
 from dashboard.jobs import job_progress
+from dashboard.labelling_desk import Message
 from dashboard.state import Place
 from dashboard.theme import card, empty_state
 from dashboard.views.label_bench import Bench, bench_of, is_training, opinions_of, pool_of
 from dashboard.views.label_browse import render_finder, render_region
-from dashboard.views.label_card import render_card, render_message, undo_button
+from dashboard.views.label_card import PRESSES, render_card, render_message, state_of, take_press, undo_button
 from dashboard.views.label_side import progress_of, render_name, render_side
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 __all__ = ["render"]
 
 ASSETS: Final = Path(__file__).parents[1] / "assets"
-HEIGHT: Final = 680  # pixels of the columns: with the header and the line of jobs they fill a screen of 800
+HEIGHT: Final = 668  # pixels of the columns: with the header and the line of jobs they fill a screen of 800
 MODE: Final = "label_mode"
 OPENED: Final = "_label_opened"  # the example that the address asked for, once it is in front
 WORDS: Final = {"queue": "Queue", "browse": "Browse"}
@@ -43,10 +48,8 @@ def render(place: Place) -> None:
 
 
 def _furnish() -> None:
-    """Put the page's style and its key guard into the page; they take no room."""
+    """Put the page's style into the page; it takes no room."""
     st.html(f"<style>{_asset('label.css')}</style>")
-    with st.container(key="label_guard"):
-        _guard()(key="label_key_guard", height=1)
 
 
 @lru_cache(maxsize=2)
@@ -55,8 +58,8 @@ def _asset(name: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def _guard() -> Callable[..., object]:
-    return st.components.v2.component("alvin_label_keys", js=_asset("label_keys.js"))
+def _presses() -> Callable[..., object]:
+    return st.components.v2.component("alvin_label_presses", js=_asset("label_keys.js"))
 
 
 def _open_asked(place: Place, bench: Bench) -> None:
@@ -66,7 +69,8 @@ def _open_asked(place: Place, bench: Bench) -> None:
         return
     st.session_state[OPENED] = (place.run_id, asked)
     if asked not in pool_of(bench.run).index_of:
-        state.notify(f"Run {bench.run.name} has no pool example {asked}; only those are labeled.")
+        text = f"Run {bench.run.name} has no pool example {asked}; only those are labeled."
+        bench.desk.message = Message("error", text)
         return
     bench.desk.mode, bench.desk.found = "browse", [asked]
     bench.desk.show(asked)
@@ -82,6 +86,14 @@ def _work(place: Place) -> None:
         empty_state("Nothing can be labeled here.", f"{error}.")
         return
     left, right = st.columns([62, 38], gap="small")
+    _draw_columns(place, bench, left, right)
+    with st.container(key="label_presses_box"):
+        # Last, and never twice the same: when it arrives in the browser the page is drawn and takes the next press.
+        stamp = time.time_ns()
+        _presses()(key=PRESSES, data={"stamp": str(stamp)}, height=1, on_press_change=partial(take_press, place))
+
+
+def _draw_columns(place: Place, bench: Bench, left: DeltaGenerator, right: DeltaGenerator) -> None:
     with left, card("label_left", height=HEIGHT):
         _mode(place, bench)
         _left(place, bench)
@@ -128,6 +140,7 @@ def _left(place: Place, bench: Bench) -> None:
 
 def _nothing_pending(place: Place, bench: Bench) -> None:
     """Say why the queue is empty and what comes next."""
+    st.html(f'<div class="label-state" {state_of(bench)}></div>')
     total = progress_of(bench).total
     run = bench.run
     waits_for = run.waits_for

@@ -11,13 +11,14 @@ from alvin_core import AlvinError
 from dashboard import data
 from dashboard.colouring import color_by
 from dashboard.components.representation_map import read_state, representation_map
-from dashboard.labelling import BulkPlan, plain_label, plan_bulk, press_token
+from dashboard.labelling import BulkPlan, plan_bulk, press_token
 from dashboard.maps import map_data
+from dashboard.plain_text import plain
 from dashboard.regions import region_rows
 from dashboard.state import Place
 from dashboard.theme import empty_state
 from dashboard.views.label_bench import Bench, bench_of, opinions_of, pool_of, shown_text, texts_of
-from dashboard.views.label_card import render_message, undo_button
+from dashboard.views.label_card import render_message, state_of, undo_button
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,6 +195,7 @@ def render_region(place: Place, bench: Bench) -> bool:
         st.session_state.pop(REGION)
         empty_state("This region cannot be used.", f"{error}.")
         return True
+    st.html(f'<div class="label-state" {state_of(bench)}></div>')
     st.html(f'<div class="label-head"><b>{plan.n_region:,} examples in the {shown_text(region["kind"])}</b></div>')
     st.html(f'<div class="label-region">{_touched(plan)}</div>')
     frame = _previews(bench, list(plan.ids[:MOST]))
@@ -265,7 +267,7 @@ def _confirm(place: Place, plan: BulkPlan, label: str) -> None:
     )
     with st.container(horizontal=True):
         done = st.button(
-            f"Label {len(plan.ids):,} examples as {plain_label(label)}",
+            f"Label {len(plan.ids):,} examples as {plain(label)}",
             key="bulk_confirm",
             type="primary",
             on_click=_label_region,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Final
 
@@ -15,13 +16,16 @@ from dashboard.labelling import (
     Given,
     class_keys,
     other_classes,
-    plain_label,
     press_token,
 )
+from dashboard.labelling_desk import Message
+from dashboard.plain_text import plain
 from dashboard.state import Place
 from dashboard.views.label_bench import Bench, bench_of, pool_of, shown_text, texts_of
 
-__all__ = ["render_card", "render_message"]
+__all__ = ["PRESSES", "render_card", "render_message", "state_of", "take_press", "undo", "undo_button"]
+
+PRESSES: Final = "label_presses"  # key of what carries presses from the browser
 
 PARTS: Final = ("First text", "Second text")
 
@@ -79,10 +83,8 @@ def _text(bench: Bench, example_id: str) -> None:
         + f'<div class="label-words" dir="auto" tabindex="0" role="document">{shown_text(text)}</div>'
         for name, text in zip(names, parts, strict=True)
     ]
-    # The key guard compares the token with those of the buttons: see `assets/label_keys.js`.
-    about = f'data-example="{escape(example_id)}" data-token="{press_token(example_id)}"'
     with st.container(key="label_text"):
-        st.html(f'<div class="label-text" {about}>{"".join(boxes)}</div>')
+        st.html(f'<div class="label-text label-state" {state_of(bench)}>{"".join(boxes)}</div>')
 
 
 def _class_buttons(place: Place, bench: Bench, example_id: str) -> None:
@@ -90,16 +92,15 @@ def _class_buttons(place: Place, bench: Bench, example_id: str) -> None:
     classes = bench.run.dataset.classes
     with st.container(key="label_keys", horizontal=True, gap="small", vertical_alignment="center"):
         for one in class_keys(classes):
-            # The outer key names the button for everybody, the inner one for this example alone: see `press_token`.
-            with st.container(key=one.element, width="content"):
-                st.button(
-                    plain_label(one.name),
-                    key=f"press_{press_token(example_id)}_{one.place}",
-                    shortcut=one.key,
-                    disabled=closed,
-                    on_click=_label,
-                    args=(place, example_id, one.name),
-                )
+            st.button(
+                plain(one.name),
+                key=one.element,
+                shortcut=one.key,
+                disabled=closed,
+                width="content",
+                on_click=_label,
+                args=(place, example_id, one.name),
+            )
         others = other_classes(classes)
         if others:
             key = f"label_other_{press_token(example_id)}"
@@ -118,29 +119,27 @@ def _class_buttons(place: Place, bench: Bench, example_id: str) -> None:
 
 
 def _other_buttons(place: Place, bench: Bench, example_id: str) -> None:
-    desk, token = bench.desk, press_token(example_id)
+    desk = bench.desk
     is_flagged, is_held = example_id in desk.flagged, example_id in desk.held
     with st.container(key="label_tools", horizontal=True, gap="small", vertical_alignment="center"):
-        with st.container(key="skip", width="content"):
-            st.button(
-                "Next" if desk.mode == "browse" or is_held else "Skip",
-                key=f"press_{token}_skip",
-                shortcut=SKIP_KEY,
-                disabled=not bench.can_label,
-                on_click=_skip,
-                args=(place, example_id),
-            )
+        st.button(
+            "Next" if desk.mode == "browse" or is_held else "Skip",
+            key="skip",
+            shortcut=SKIP_KEY,
+            disabled=not bench.can_label,
+            on_click=_skip,
+            args=(place, example_id),
+        )
         undo_button(place, bench)
-        with st.container(key="flag", width="content"):
-            st.button(
-                "Take flag off" if is_flagged else "Flag",
-                key=f"press_{token}_flag_{is_flagged}",
-                shortcut=FLAG_KEY,
-                disabled=not bench.can_label,
-                on_click=_flag,
-                args=(place, example_id, not is_flagged),
-            )
-        key = f"note_{token}"
+        st.button(
+            "Take flag off" if is_flagged else "Flag",
+            key="flag",
+            shortcut=FLAG_KEY,
+            disabled=not bench.can_label,
+            on_click=_flag,
+            args=(place, example_id, not is_flagged),
+        )
+        key = f"note_{press_token(example_id)}"
         st.session_state.setdefault(key, desk.notes.get(example_id, ""))
         st.text_input(
             "Note",
@@ -156,16 +155,46 @@ def _other_buttons(place: Place, bench: Bench, example_id: str) -> None:
 def undo_button(place: Place, bench: Bench) -> None:
     """Draw the button that takes back what this annotator said last, of one example or of a whole region."""
     last = bench.desk.last_of(bench.annotator)
-    what = "" if last is None else press_token(last.time, *last.ids[:1])
-    with st.container(key="undo", width="content"):
-        st.button(
-            f"Undo the last {len(last.ids):,}" if last is not None and last.is_bulk else "Undo",
-            key=f"press_{press_token(bench.desk.current or '')}_undo_{what}",
-            shortcut=UNDO_KEY,
-            disabled=last is None,
-            on_click=undo,
-            args=(place, last),
-        )
+    st.button(
+        f"Undo the last {len(last.ids):,}" if last is not None and last.is_bulk else "Undo",
+        key="undo",
+        shortcut=UNDO_KEY,
+        disabled=last is None,
+        on_click=undo,
+        args=(place, last),
+    )
+
+
+def state_of(bench: Bench) -> str:
+    """Return HTML attributes that name what is on the screen; each press carries them back, see `label_keys.js`."""
+    last = bench.desk.last_of(bench.annotator)
+    undone = "" if last is None else press_token(last.time, *last.ids[:1])
+    current = bench.desk.current or ""
+    return f'data-example="{escape(current)}" data-token="{press_token(current)}" data-undo="{undone}"'
+
+
+def take_press(place: Place) -> None:
+    """Do what a key or a button stands for, if the press was for what is still in front."""
+    press = st.session_state[PRESSES].get("press")
+    bench = bench_of(place)
+    desk = bench.desk
+    if not isinstance(press, Mapping) or not bench.can_label:
+        return
+    name, current = press.get("name"), desk.current
+    if name == "undo":
+        last = desk.last_of(bench.annotator)
+        if last is not None and press.get("undo") == press_token(last.time, *last.ids[:1]):
+            undo(place, last)
+    elif current is None or press.get("token") != press_token(current):
+        desk.message = Message("info", "That key came when another example was in front; it was not taken.")
+    elif name == "skip":
+        _skip(place, current)
+    elif name == "flag":
+        _flag(place, current, current not in desk.flagged)
+    else:
+        label = next((one.name for one in class_keys(bench.run.dataset.classes) if one.element == name), None)
+        if label is not None and current not in desk.held:
+            _label(place, current, label)
 
 
 # Callbacks. What they change is on disk when they return; the page is drawn after that.

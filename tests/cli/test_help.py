@@ -19,7 +19,8 @@ COMMANDS = build_command().commands
 
 ASKED_FOR = ["run", "step", "submit", "undo", "fork", "replay", "show", "runs", "delete", "export"]
 ASKED_FOR += ["check", "samples", "strategies", "make-data", "doctor", "demo"]
-ASKED_FOR += ["dashboard", "worker", "jobs", "cancel", "why", "pack", "unpack", "trash", "restore", "settings", "history"]
+ASKED_FOR += ["dashboard", "worker", "jobs", "cancel", "why", "history", "settings"]
+ASKED_FOR += ["pack", "unpack", "trash", "restore"]
 
 HEAVY = ["numpy", "pandas", "torch", "transformers", "sqlalchemy", "faiss", "numba", "pyarrow", "sklearn", "scipy"]
 HEAVY += ["datasets", "tokenizers", "safetensors", "huggingface_hub", "streamlit", "umap"]

@@ -96,7 +96,6 @@ def test_a_card_that_is_not_there_is_refused_with_the_last_that_is() -> None:
         ("tpu", "'tpu' is unknown; choose auto, cpu, cuda"),
         ("cuda:x", "'cuda:x' is unknown"),
         ("meta", "'meta' is unknown"),
-        ("", "'' is unknown"),
     ],
 )
 def test_a_device_that_is_not_there_is_refused_with_a_remedy(device: str, message: str) -> None:

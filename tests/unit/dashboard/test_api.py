@@ -77,6 +77,13 @@ def test_a_label_is_told_only_where_it_was_given(client, columns, monkeypatch) -
     assert labels == ["negative", None, "positive"]  # by the round, not yet, since the round
 
 
+def test_before_a_label_is_given_the_blind_route_tells_nothing_of_the_model(client) -> None:
+    answers = [client.get(f"/api/texts/0123abcd/2/blind/{index}").json() for index in (4, 9)]
+    assert [answer["label"] for answer in answers] == [None, "positive"]
+    assert (answers[0]["predicted"], answers[0]["confidence"]) == (None, None)
+    assert answers[1]["predicted"] in ("positive", "negative")
+
+
 def test_hostile_texts_come_as_the_characters_they_are(client, run) -> None:
     run.texts = lambda rows: [(HOSTILE,)]
     answer = client.get("/api/texts/0123abcd/2/4")

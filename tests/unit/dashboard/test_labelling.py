@@ -15,13 +15,13 @@ from dashboard.labelling import (
     class_keys,
     other_classes,
     pace_of,
-    plain_label,
     plan_bulk,
     press_token,
     recent_labels,
     successor,
 )
 from dashboard.labelling_desk import Desk
+from dashboard.plain_text import plain
 
 
 @pytest.fixture(scope="session")
@@ -63,11 +63,11 @@ def test_the_first_ten_classes_have_the_keys_of_the_keyboards_top_row() -> None:
 
 
 def test_markdown_in_a_class_name_is_escaped_and_shorthand_cut() -> None:
-    assert plain_label("**n** [a](b)") == r"\*\*n\*\* \[a\]\(b\)"
-    assert ":smile:" not in plain_label(":smile:").replace("\\", "")
-    assert "->" not in plain_label("a -> b").replace("\\", "")
-    assert plain_label("non-toxic").replace("\\", "") == "non-toxic"
-    assert plain_label(" \n ") == r"\(blank\)"
+    assert plain("**n** [a](b)") == r"\*\*n\*\* \[a\]\(b\)"
+    assert ":smile:" not in plain(":smile:").replace("\\", "")
+    assert "->" not in plain("a -> b").replace("\\", "")
+    assert plain("non-toxic").replace("\\", "") == "non-toxic"
+    assert plain(" \n ") == r"\(blank\)"
 
 
 def test_other_examples_have_other_button_names() -> None:

@@ -167,7 +167,21 @@ def test_umap_tells_of_its_stages_and_counts_each_to_the_end() -> None:
     assert (last["layout"].done, last["layout"].total) == (500, 500)
 
 
-def test_umap_stops_within_an_epoch_of_being_told(first: Projection) -> None:
+@pytest.mark.parametrize(("stage", "done"), [("neighbours", 0), ("neighbours", N), ("layout", 0)])
+def test_a_map_that_continues_none_stops_between_its_stages(stage: str, done: int) -> None:
+    seen: list[ProgressEvent] = []
+
+    def stop_at(event: ProgressEvent) -> None:
+        seen.append(event)
+        if (event.stage, event.done) == (stage, done):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        project_vectors(np.arange(N), clusters(), progress=stop_at)
+    assert (seen[-1].stage, seen[-1].done) == (stage, done)
+
+
+def test_a_held_layout_stops_within_an_epoch_of_being_told(first: Projection) -> None:
     seen: list[ProgressEvent] = []
 
     def stop_at(event: ProgressEvent) -> None:
@@ -186,7 +200,7 @@ def test_pca_needs_no_heavy_library_and_importing_maps_neither() -> None:
         "v = np.random.default_rng(0).standard_normal((50, 4))\n"
         "m = p.project_vectors(np.arange(50), v, method='pca')\n"
         "p.place_by_neighbors(v, m.xy, v[:3])\n"
-        "print(sorted({'torch', 'umap', 'numba', 'faiss', 'pandas', 'scipy', 'sqlalchemy'} & set(sys.modules)))"
+        "print(sorted({'torch', 'umap', 'numba', 'faiss', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -205,9 +219,10 @@ def test_a_map_outside_the_unit_disc_is_refused() -> None:
         Projection(np.arange(1), np.array([[np.nan, 0]], dtype=np.float32), "pca", "model", 0, 1.0, 1)
 
 
-def test_without_numba_umap_says_what_to_install_and_pca_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "numba", None)
-    monkeypatch.delitem(sys.modules, "alvin_core.projection.layout_kernel", raising=False)
-    with pytest.raises(SettingsError, match=r"numba, which is not installed; `pip install numba`"):
-        project_vectors(np.arange(N), clusters())
+def test_without_umap_learn_umap_says_what_to_install_and_pca_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "umap.umap_", None)
+    events: list[ProgressEvent] = []
+    with pytest.raises(SettingsError, match=r'needs umap-learn.*`pip install "alvin-studio\[dashboard\]"`.*\'pca\''):
+        project_vectors(np.arange(N), clusters(), progress=events.append)
+    assert not events, "it says so before it searches"
     assert project_vectors(np.arange(N), clusters(), method="pca").method == "pca"

@@ -1,4 +1,7 @@
 import json
+import os
+import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -102,6 +105,24 @@ def test_a_full_disk_is_one_line_and_leaves_no_map(run: alvin.Run, monkeypatch: 
     with pytest.raises(StoreError, match="No space left on device"):
         run.project(1)
     assert not [path for folder in folders(run) for path in folder.iterdir() if path.name.startswith("map")]
+
+
+def test_what_a_killed_process_left_of_a_map_goes_with_the_next_map_of_the_run(run: alvin.Run) -> None:
+    old, fresh = folders(run)[0] / "map-model-0a1b2c3d.new", folders(run)[2] / "map-model-4e5f6a7b.new"
+    part = old.with_name(f"{old.name}.part")
+    for path in (old, part, fresh):
+        path.write_bytes(b"half of a map")
+    two_hours_ago = time.time() - 7200
+    for path in (old, part):
+        os.utime(path, (two_hours_ago, two_hours_ago))
+    kept = run.project(0).revision
+    run.project(1)
+    assert not old.exists()
+    assert not part.exists()
+    assert fresh.exists(), "another process may be at work on it"
+    found = run.projection(0)
+    assert found is not None
+    assert found.revision == kept
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "other", "outside", "short"])
@@ -212,10 +233,24 @@ def test_the_encoders_space_is_mapped_once_for_all_rounds(
     def fail(*_: object) -> None:
         raise AssertionError("the encoder was loaded again")
 
-    monkeypatch.setattr(Engine, "_load", fail)
+    monkeypatch.setattr(Engine, "embed", fail)
     again = alvin.open_run(tmp_path / "store", "one").project(0, "encoder")
     assert (again.revision, again.round_no) == (made.revision, 0)
     assert run.projection(0) is None, "the model's space has a map of its own"
+
+
+def test_what_the_frozen_encoder_makes_of_the_texts_is_the_same_whatever_is_trained(
+    tmp_path: Path, fake: ModuleType, tiny_encoder: Path
+) -> None:
+    dataset = fake.make_dataset(20, 4)
+    encoder = alvin.EncoderSettings(name=str(tiny_encoder))
+    plain = alvin.RunSettings(encoder=encoder)
+    expected = Engine(dataset, tmp_path).embed(plain)
+    assert expected.shape[0] == 24
+    deeper = replace(plain, training=alvin.TrainingSettings(trainable_layers=1))
+    engine = Engine(dataset, tmp_path / "other")
+    for settings in (deeper, replace(deeper, space="encoder"), replace(plain, space="encoder")):
+        np.testing.assert_allclose(engine.embed(settings), expected, atol=1e-6)
 
 
 def test_a_run_that_retrieves_in_the_encoders_space_has_that_map_whichever_is_asked_for(
@@ -224,7 +259,7 @@ def test_a_run_that_retrieves_in_the_encoders_space_has_that_map_whichever_is_as
     settings = alvin.RunSettings(**SETTINGS, space="encoder")
     run = alvin.create_run(tmp_path / "store", fake.make_dataset(), settings, name="one")
     run.step()
-    monkeypatch.delattr(Engine, "_load")  # the round stored the vectors
+    monkeypatch.delattr(Engine, "embed")  # the round stored the vectors
     made = run.project(0, "model")
     assert made.space == "encoder"
     found = run.projection(0, "encoder")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alvin_core.store.database import Store, open_store
-from alvin_core.store.labels import add_labels, add_undo, current_labels, label_events, last_seq
+from alvin_core.store.labels import add_labels, add_undos, current_labels, label_events, last_seq
 from alvin_core.store.tables import RunRow
 
 EVENTS = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["pos", "neg", "undo"])), max_size=12)
@@ -25,7 +25,7 @@ def test_the_log_gives_the_labels_that_held_after_every_event(events: list[tuple
             session.flush()
             for example_id, action in events:
                 if action == "undo" and example_id in held:
-                    add_undo(session, current_labels(session, "r")[example_id], annotator="Ada")
+                    add_undos(session, [current_labels(session, "r")[example_id]], annotator="Ada")
                     del held[example_id]
                 elif action != "undo" and example_id not in held:
                     add_labels(session, "r", [(example_id, action)], source="person", annotator="Ada")

@@ -18,7 +18,7 @@ const LIGHT: Theme = {
   card: "#FFFFFF",
   ink: "#1B2430",
   muted: "#667080",
-  accent: "#0F9D8A",
+  accent: "#0A8070",
   second: "#7B4FD1",
   anchor: "#1B2430",
   segment: "rgba(27, 36, 48, 0.26)",

@@ -1,0 +1,113 @@
+"""The page Label as its script draws it, without a browser."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from alvin_core import Run, RunSettings, create_run
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+
+
+@pytest.fixture(scope="session")
+def fake() -> ModuleType:
+    path = Path(__file__).parents[1] / "crash" / "fake_engine.py"
+    spec = importlib.util.spec_from_file_location("fake_engine", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["fake_engine"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run(tmp_path: Path, fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("ALVIN_STORE", str(tmp_path / "store"))
+    dataset = fake.make_dataset(labeled=0.0, pairs=True)
+    made = create_run(tmp_path / "store", dataset, RunSettings(budget=5, initial=4), name="r")
+    (tmp_path / "store" / "dashboard").mkdir()
+    (tmp_path / "store" / "dashboard" / "tour-seen").touch()
+    return made
+
+
+def opened(**params: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    for name, value in ({"run": "r", "page": "label", "annotator": "Ada"} | params).items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def page_text(app: AppTest) -> str:
+    return " ".join(str(one.proto.body) for one in app.get("html"))
+
+
+def test_a_pair_is_shown_in_two_named_boxes_with_its_place_in_the_queue(run: Run) -> None:
+    app = opened()
+    first = run.queue("Ada")[0]
+    text = page_text(app)
+    assert f"Example <bdi>{first}</bdi>" in text
+    assert "First text" in text
+    assert "Second text" in text
+    assert "1 of 4 left in the queue" in text
+
+
+def test_a_class_button_labels_and_the_next_example_follows(run: Run) -> None:
+    queue = run.queue("Ada")
+    app = opened()
+    app.button(key="label_1").click().run()
+    assert run.labels()["label"].tolist() == ["pos"]
+    assert f"Example <bdi>{queue[1]}</bdi>" in page_text(app)
+    app.button(key="undo").click().run()
+    assert run.labels().empty
+    assert f"Example <bdi>{queue[0]}</bdi>" in page_text(app)
+
+
+def test_without_a_name_the_class_buttons_wait(run: Run) -> None:
+    app = opened(annotator="")
+    assert app.button(key="label_0").disabled
+    app.text_input(key="annotator").input("Grace").run()
+    assert not app.button(key="label_0").disabled
+
+
+def test_an_empty_queue_offers_the_next_round(run: Run) -> None:
+    run.submit({one: "pos" if place else "neg" for place, one in enumerate(run.queue("Ada"))}, annotator="Bob")
+    app = opened()
+    assert "All 4 examples of the initial set are labeled." in page_text(app)
+    assert not app.button(key="train_next").disabled
+
+
+def test_one_class_alone_is_not_enough_and_the_page_says_so(run: Run) -> None:
+    run.submit(dict.fromkeys(run.queue("Ada"), "pos"), annotator="Bob")
+    app = opened()
+    assert "cannot be trained yet" in page_text(app)
+    assert app.button(key="train_next").disabled
+
+
+def test_the_example_of_the_address_is_in_front(run: Run) -> None:
+    outside = next(one for one in run.dataset.ids[:60].tolist() if one not in run.queue("Ada"))
+    assert f"Example <bdi>{outside}</bdi>" in page_text(opened(example=outside))
+
+
+def test_an_example_of_another_split_is_refused_in_words(run: Run) -> None:
+    text = page_text(opened(example="e00065"))
+    assert "has no pool example e00065" in text
+
+
+def test_searching_finds_examples_to_label(run: Run) -> None:
+    app = opened()
+    app.session_state["_label_desk"].turn_to("browse")
+    app.run()
+    app.text_input(key="label_search").input("text 17,").run()
+    assert not app.exception
+    assert "Example <bdi>e00017</bdi>" in page_text(app)
+    app.button(key="label_0").click().run()
+    assert run.labels()["id"].tolist() == ["e00017"]
