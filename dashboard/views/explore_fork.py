@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import streamlit as st
 
 from alvin_core import AlvinError, enqueue_job, strategy_names
@@ -9,11 +11,30 @@ from dashboard import data
 from dashboard.state import Place, go, notify
 from dashboard.theme import plain
 
-__all__ = ["fork_dialog"]
+__all__ = ["ask_to_fork", "fork_dialog"]
+
+FORKING: Final = "_forking"  # session key: the id of the run whose dialog is open
 
 
-@st.dialog("Fork this run", width="medium")
+def ask_to_fork(run_id: str) -> None:
+    """Open the dialog. It stays when the page runs again, as it does when a round ends meanwhile."""
+    st.session_state[FORKING] = run_id
+
+
 def fork_dialog(place: Place) -> None:
+    """Show the dialog while it is open."""
+    if st.session_state.get(FORKING) == place.run_id:
+        _dialog(place)
+    else:
+        _close()
+
+
+def _close() -> None:
+    st.session_state.pop(FORKING, None)
+
+
+@st.dialog("Fork this run", width="medium", on_dismiss=_close)
+def _dialog(place: Place) -> None:
     """Ask what the fork does differently, make it, and go there."""
     run = place.run
     assert run is not None
@@ -48,6 +69,7 @@ def fork_dialog(place: Place) -> None:
     except AlvinError as error:
         st.error(plain(str(error)))
         return
+    _close()
     notify(f"{fork.name} was forked from {run.name} at round {place.round_no}.", kind="info")
     go(run=fork.name)
     st.rerun()

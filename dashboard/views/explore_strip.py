@@ -15,7 +15,7 @@ from dashboard.jobs import job_progress
 from dashboard.state import Place, go, notify
 from dashboard.theme import TERMS, figure_tile, term
 from dashboard.views import header
-from dashboard.views.explore_fork import fork_dialog
+from dashboard.views.explore_fork import ask_to_fork, fork_dialog
 
 __all__ = ["enqueue_rounds", "render_strip"]
 
@@ -26,7 +26,7 @@ MOST_ROUNDS: Final = 50  # that one press runs
 
 def render_strip(place: Place) -> None:
     """Draw the strip."""
-    rounds, figures = st.columns([0.44, 0.56], gap="medium", vertical_alignment="center")
+    rounds, figures = st.columns([0.42, 0.58], gap="medium", vertical_alignment="center")
     with rounds:
         _scrubber(place)
         job_progress(place.run_id)
@@ -103,8 +103,14 @@ def _actions(place: Place) -> None:
     assert place.run is not None
     waits_for = place.run.waits_for
     busy = is_busy(place.run_id)
-    if st.button("Fork here", key="fork", help="A new run that shares the rounds before this one"):
-        fork_dialog(place)
+    st.button(
+        "Fork here",
+        key="fork",
+        help="A new run that shares the rounds before this one",
+        on_click=ask_to_fork,
+        args=(place.run_id,),
+    )
+    fork_dialog(place)
     n = st.number_input(
         "Rounds",
         1,

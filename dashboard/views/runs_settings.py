@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
@@ -82,7 +83,7 @@ def render_groups() -> None:
             for place, info in enumerate(infos):
                 with columns[place % 2]:
                     _field(info, with_help=False)
-                    st.caption(plain(info.help))
+                    st.html(f'<div class="alvin-note">{html.escape(info.help)}</div>')
     _together()
     problem = st.session_state.get(PROBLEM)
     if problem:

@@ -21,6 +21,7 @@ __all__ = ["PAIR", "SINGLE", "Source", "chosen_source", "column_key", "forget_so
 
 SOURCE: Final = "_runs_source"
 PROBLEM: Final = "_runs_source_problem"
+TAKEN: Final = "_runs_upload_taken"  # which upload was stored last
 SHAPE_KEY: Final = "col_shape"
 SINGLE: Final = "One text"
 PAIR: Final = "A pair of texts"
@@ -173,6 +174,9 @@ def _take_upload() -> None:
         if source is not None and source.kind == "upload":
             forget_source()
         return
+    if st.session_state.get(TAKEN) == file.file_id:  # told once more when the page is left and drawn anew
+        return
+    st.session_state[TAKEN] = file.file_id
     st.session_state["sample_choice"] = None
     st.session_state["data_path"] = ""
     try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import io
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -290,12 +293,12 @@ def test_a_file_over_the_limit_is_left_to_the_worker_to_check(
 
 def test_every_setting_of_the_engine_has_a_field_with_its_default_and_help(store: Path) -> None:
     app = _visit()
-    said = "\n".join(one.value for one in app.caption).replace("\\", "")
+    said = _html(app)
     for info in alvin.describe_settings():
         key = f"set_{info.name.replace('.', '_')}"
         (field,) = [one for one in [*app.selectbox, *app.number_input, *app.text_input] if one.key == key]
         assert (field.value or None) == (info.default or None), info.name
-        assert info.help in said or info.help in field.help.replace("\\", "")
+        assert html.escape(info.help) in said or info.help in field.help.replace("\\", "")
 
 
 def test_a_bad_combination_shows_the_engines_sentence_and_keeps_what_was_typed(store: Path) -> None:
@@ -332,6 +335,32 @@ def test_a_name_that_is_taken_or_bad_is_refused_in_place_and_nothing_is_lost(sto
     assert alvin.list_jobs(store) == []
     assert app.text_input(key="run_name").value == name
     assert app.selectbox(key="col_text").value == "review"
+
+
+@pytest.mark.parametrize(("state", "page"), [("done", "explore"), ("failed", "runs")])
+def test_a_run_that_is_made_is_opened_and_one_that_fails_keeps_the_form(
+    store: Path, monkeypatch: pytest.MonkeyPatch, state: str, page: str
+) -> None:
+    app = _upload(_visit(run="branch"), "films.csv", GOOD)
+    app.text_input(key="run_name").set_value("films")
+    app = _click(_ran(app), "start_run")
+    (asked,) = alvin.list_jobs(store)
+    alvin.cancel_job(store, asked.id)
+    result = {"run_id": _ids(store)["older"], "run": "older", "rounds": [0], "notes": []}
+    now = datetime.now(UTC).isoformat()
+    ended = replace(asked, state=state, result=result, finished_at=now, error="no encoder <b>x</b>")  # type: ignore[arg-type]
+    monkeypatch.setattr("dashboard.views.runs_start.get_job", lambda _store, _id: ended)
+    app.run()
+    assert _param(app, "page") == page
+    n_uploads = len(list((store / "uploads").glob("*/films.csv")))
+    if state == "done":
+        assert _param(app, "run") == "older"
+        assert n_uploads == 0
+        return
+    assert n_uploads == 1
+    assert any("no encoder <b>x</b>" in one.value.replace("\\", "") for one in app.error)
+    assert app.text_input(key="run_name").value == "films"
+    assert not app.button(key="start_run").disabled
 
 
 def test_an_empty_store_offers_the_form_and_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
