@@ -15,18 +15,20 @@ import argparse
 import datetime
 import json
 import os
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from big_store import make_big_store, make_people_runs, make_sample_store, peer_points
-from dashboard_peer import MOST_SECONDS, REACH, Peer, Served, circle, serve, timed, until
+from dashboard_peer import MOST_SECONDS, REACH, Peer, Served, circle, count_inside, serve, table, timed, until
 
 import alvin_core as alvin
 
@@ -45,36 +47,25 @@ IN_MAP = """selector => [document, ...[...document.querySelectorAll('.st-key-map
   .map(root => root?.querySelector(selector)).find(found => found)"""
 SHOWS_ROUND = f"""([n, round]) => ({DRAWN})(n) && ({IN_MAP})('[aria-label^="Map of round ' + round + ' of"]')"""
 NOTE = f"(() => {{ const badge = ({IN_MAP})('.badge'); return badge && !badge.hidden ? badge.textContent : '' }})()"
+# Where some points are on the screen, those that nothing covers.
 PLACES = f"""([n, box]) => {{
-  const found = [], within = (at, from, size) => at > from + 0.3 * size && at < from + 0.7 * size;
+  const found = [], within = (at, from, size) => at > from + 0.1 * size && at < from + 0.9 * size;
+  const on = (root, x, y) => {{
+    const top = root.elementFromPoint(x, y);
+    return top?.shadowRoot ? on(top.shadowRoot, x, y) : top;
+  }};
   for (let i = 0; i < n && found.length < 20; i += Math.max(1, Math.floor(n / 997))) {{
     const [x, y] = {MAP}.screenOf(i);
-    if (within(x, box.x, box.width) && within(y, box.y, box.height)) found.push([x, y]);
+    if (within(x, box.x, box.width) && within(y, box.y, box.height) && on(document, x, y)?.tagName === 'CANVAS')
+      found.push([x, y]);
   }}
   return found;
 }}"""
 CARD = "(document.querySelector('.st-key-card .alvin-card-title bdi')?.textContent ?? '')"
 COUNT = "(document.querySelector('.alvin-count b')?.textContent ?? '')"
 JOB = "(document.querySelector('.st-key-job_line .alvin-job')?.textContent ?? '').trim()"
+LAST_GIVEN = "() => document.querySelector('.st-key-train_next')"
 EXAMPLE = "(document.querySelector('.label-state')?.dataset.example ?? '')"
-
-GOALS = {  # measure: what it says, and at most how much
-    "cold": ("cold start of the server → drawn map", 10.0),
-    "first": ("page → drawn map, the first visit", 5.0),
-    "open": ("page → drawn map, later visits, empty browser cache", 5.0),
-    "bytes": ("MB of coordinates, colours and marks (peer: of the page's messages)", 1.2),
-    "card": ("click → card", 0.5),
-    "rest": ("click → all of the card and the map at rest", None),
-    "table": ("lasso → table", 1.0),
-    "round": ("another round → its map drawn, at rest", None),
-    "progress": ("step one round → progress shown", 1.0),
-    "new": ("step one round → its map drawn, earlier places noted as such", 5.0),
-    "own": ("step one round → its own UMAP drawn", 5.0),
-    "key": ("key → next example, median", 0.3),
-    "key95": ("key → next example, 95th percentile", None),
-    "busy": ("key → next example while rounds run, median", 0.3),
-    "busy95": ("key → next example while rounds run, 95th percentile", None),
-}
 
 
 @dataclass
@@ -89,9 +80,8 @@ class Ours:
     notes: list[str] = field(default_factory=list)
 
     def serve(self) -> Served:
-        alvin_command = ("-c", "from alvin_core.cli import main; main()", "dashboard")
-        command = (*alvin_command, "--store", str(self.store), "--port", "PORT", "--no-browser")
-        return serve(command, "/api/ready", self.store.parent / "dashboard.log")
+        command = ("-c", "from alvin_core.cli import main; main()", "dashboard", "--no-browser", "--port", "PORT")
+        return serve((*command, "--store", str(self.store)), "/api/ready", self.store.parent / "dashboard.log")
 
     def open(self, page: Page, url: str) -> float:
         page.on("websocket", lambda socket: socket.on("framesent", self._keep_polygon))
@@ -124,33 +114,22 @@ class Ours:
         there = f"old => {COUNT} !== old && document.querySelector('.st-key-table canvas')"
         seconds = timed(page.mouse.up, page, there, old)
         page.keyboard.up("Shift")
-        counted, truly = int(page.evaluate(COUNT).replace(",", "")), self._count()
+        projection = self.run.projection(self.run.n_rounds - 1)
+        assert projection is not None
+        counted, truly = int(page.evaluate(COUNT).replace(",", "")), count_inside(self.polygons[-1], projection.xy)
         said = "the same" if counted == truly else "WRONG"
         self.notes.append(f"lasso of {self.n:,} points: the server found {counted:,}, counted apart {truly:,}: {said}")
         return seconds
 
-    def _count(self) -> int:
-        projection = self.run.projection(self.run.n_rounds - 1)
-        assert projection is not None
-        x, y = projection.xy.astype(np.float64).T
-        odd = np.zeros(len(x), dtype=bool)
-        corners = self.polygons[-1]
-        for (x0, y0), (x1, y1) in zip(corners, [*corners[1:], corners[0]], strict=True):
-            if y0 != y1:
-                odd ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
-        return int(odd.sum())
-
     def change_round(self, page: Page) -> tuple[float, bool | None]:
-        before, slider = page.evaluate(f"{MAP}.view()"), page.locator(".st-key-round [role=slider]")
+        before, slider = page.evaluate(f"{MAP}.view()"), page.locator(".st-key-round input[type=range]")
         to = self.run.n_rounds - 2
         seconds = timed(lambda: slider.press("ArrowLeft"), page, SHOWS_ROUND, [self.n, to])
         return seconds, before == page.evaluate(f"{MAP}.view()")
 
 
 def _canvas(page: Page) -> dict[str, float]:
-    box = page.locator(".st-key-map canvas").first.bounding_box()
-    assert box is not None
-    return dict(box)
+    return dict(page.locator(".st-key-map canvas").first.bounding_box() or {})
 
 
 @dataclass
@@ -160,6 +139,7 @@ class Bench:
     browser: Browser
     found: dict[tuple[int, str, str], list[float | None]] = field(default_factory=lambda: defaultdict(list))
     notes: list[str] = field(default_factory=list)
+    step: str = ""  # what is waited for
 
     def visit(self, side: Ours | Peer, url: str, actions: Callable[[Page], None], first: str = "open") -> None:
         """Open a page in a browser with nothing in its cache and do something there; a step may get no answer."""
@@ -185,6 +165,7 @@ class Bench:
 
     def add(self, side: Ours | Peer, measure: str, value: float) -> None:
         self.found[side.n, side.name, measure].append(value)
+        print(f"{side.n:,} {side.name} {measure}: {value:.2f}", file=sys.stderr, flush=True)
 
     def look(self, side: Ours | Peer, page: Page) -> None:
         """Click, lasso, zoom in and go to the round before."""
@@ -201,7 +182,8 @@ class Bench:
         self.step = "round"
         seconds, kept = side.change_round(page)
         self.add(side, "round", seconds)
-        self.notes.append(f"{side.name}, {side.n:,} points: a change of round {'kept' if kept else 'LOST'} the zoom")
+        words = {True: "kept the zoom", False: "LOST the zoom", None: "was not zoomed before"}[kept]
+        self.notes.append(f"{side.name}, {side.n:,} points: a change of round {words}")
 
     def compare(self, sides: Sequence[Ours | Peer], repeats: int) -> None:
         """All sides in turns, each from the start of its server."""
@@ -212,8 +194,7 @@ class Bench:
                 served[side.name] = side.serve()
                 ready = time.perf_counter() - start
                 self.visit(side, served[side.name].url, lambda _: None, first="first")
-                opened = self.found[side.n, side.name, "first"][-1]
-                if opened is not None:
+                if (opened := self.found[side.n, side.name, "first"][-1]) is not None:
                     self.add(side, "cold", ready + opened)
             for _ in range(repeats):
                 for side in sides:
@@ -232,11 +213,8 @@ class Bench:
             self.visit(side, served.url, lambda page: self.label(side, page, served.url, "keys-idle", "key"), "again")
             job = alvin.enqueue_job(side.store, "rounds", run=side.run.name, params={"n": 40})
             self.visit(side, served.url, lambda page: self.label(side, page, served.url, "keys-busy", "busy"), "again")
-            n_done = alvin.open_run(side.store, side.run.id).n_rounds
             state = alvin.get_job(side.store, job.id).state
-            self.notes.append(
-                f"while keys-busy was labeled the worker's job was {state}, and came to round {n_done - 1}"
-            )
+            self.notes.append(f"after keys-busy the worker's rounds were {state}, {side.run.n_rounds} in the store")
             if state in ("queued", "running"):
                 alvin.cancel_job(side.store, job.id)
         finally:
@@ -246,18 +224,18 @@ class Bench:
         for is_warm in (False, True, True):
             to, start = side.run.n_rounds, time.perf_counter()
             self.step = "progress"
-            progress = timed(lambda: page.locator(".st-key-step button").click(), page, f"() => {JOB} !== ''")
+            seconds = {"progress": timed(page.locator(".st-key-step button").click, page, f"() => {JOB} !== ''")}
             self.step = "new"
             until(page, SHOWS_ROUND, [side.n, to])
-            new, note = time.perf_counter() - start, page.evaluate(NOTE)
+            seconds["new"], note = time.perf_counter() - start, page.evaluate(NOTE)
             self.step = "own"
             until(page, f"n => {NOTE} === '' && ({DRAWN})(n)", side.n)
-            own = time.perf_counter() - start
+            seconds["own"] = time.perf_counter() - start
             until(page, f"() => {SETTLED} && {JOB} === ''")
-            self.notes.append(f"step to round {to}: new map after {new:.1f} s with the note {note!r}, own {own:.1f} s")
-            if is_warm:
-                for measure, seconds in (("progress", progress), ("new", new), ("own", own)):
-                    self.add(side, measure, seconds)
+            said = ", ".join(f"{measure} {value:.2f} s" for measure, value in seconds.items())
+            self.notes.append(f"step to round {to}: {said}, the first map noted as {note!r}")
+            for measure, value in seconds.items() if is_warm else ():
+                self.add(side, measure, value)
 
     def label(self, side: Ours, page: Page, url: str, name: str, measure: str) -> None:
         self.step = measure
@@ -267,41 +245,14 @@ class Bench:
         for number in range(N_LABELS):
             row, example = number % 2, page.evaluate(EXAMPLE)
             said[example] = run.dataset.classes[row]
-            gone = (
-                f"old => {EXAMPLE} !== old"
-                if number < N_LABELS - 1
-                else "() => document.querySelector('.st-key-train_next')"
-            )
+            gone = f"old => {EXAMPLE} !== old" if number < N_LABELS - 1 else LAST_GIVEN
             seconds.append(timed(lambda key=str(row + 1): page.keyboard.press(key), page, gone, example))
-        labels, n_said = run.labels(), len(run.history())
+        labels, n_events = run.labels(), len(run.history())
         held = dict(zip(labels["id"], labels["label"], strict=True))
         n_lost = sum(held.get(example) != label for example, label in said.items())
-        self.notes.append(f"{name}: {N_LABELS} keys, {n_lost} labels lost or wrong, {n_said - N_LABELS} double")
+        self.notes.append(f"{name}: {N_LABELS} keys, {n_lost} labels lost or wrong, {n_events - len(held)} double")
         self.add(side, measure, statistics.median(seconds[:-1]))
         self.add(side, f"{measure}95", float(np.quantile(seconds[:-1], 0.95)))
-
-
-def table(found: dict[tuple[int, str, str], list[float | None]], sizes: Iterable[int]) -> list[str]:
-    """Say it in Markdown; medians of what was repeated."""
-    lines = ["| points | measure | ours | peer | ours / peer | goal | met |", "|--:|---|--:|--:|--:|--:|---|"]
-    for n in sizes:
-        for measure, (words, goal) in GOALS.items():
-            ours, peer = (_median(found.get((n, side, measure))) for side in ("ours", "peer"))
-            if ours is None and peer is None:
-                continue
-            ratio = f"{ours / peer:.2f}" if ours and peer and max(ours, peer) < np.inf else "–"
-            met = "–" if goal is None or ours is None else "yes" if ours <= goal else "no"
-            shown = f"{goal:g}" if goal is not None else "–"
-            lines.append(f"| {n:,} | {words} | {_shown(ours)} | {_shown(peer)} | {ratio} | {shown} | {met} |")
-    return lines
-
-
-def _median(values: list[float | None] | None) -> float | None:
-    return statistics.median(np.inf if one is None else one for one in values) if values else None
-
-
-def _shown(value: float | None) -> str:
-    return "–" if value is None else f"> {MOST_SECONDS:.0f}" if value == np.inf else f"{value:.2f}"
 
 
 def main() -> None:
@@ -316,6 +267,7 @@ def main() -> None:
     parser.add_argument("--big-store", type=Path, default=None, help="a folder that keeps the large runs")
     parser.add_argument("--json", type=Path, default=None, help="where to write every value")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or the servers would outlive a `kill`
     sizes, start = [int(size) for size in arguments.sizes.split(",")], time.perf_counter()
     print(f"{datetime.date.today()}, {os.cpu_count()} cores, load before: {os.getloadavg()[0]:.1f}", flush=True)
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
@@ -336,7 +288,9 @@ def main() -> None:
     print("\n".join(table(bench.found, sizes)), "\n", *dict.fromkeys(bench.notes), sep="\n- ")
     print(f"\nin all {time.perf_counter() - start:.0f} s; load after: {os.getloadavg()[0]:.1f}")
     if arguments.json is not None:
-        rows = [{"n": n, "side": side, "measure": m, "values": v} for (n, side, m), v in bench.found.items()]
+        rows = [
+            {"n": n, "side": side, "measure": what, "values": all_} for (n, side, what), all_ in bench.found.items()
+        ]
         arguments.json.write_text(json.dumps({"values": rows, "notes": bench.notes}, indent=1), encoding="utf-8")
 
 

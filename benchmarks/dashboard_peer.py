@@ -1,6 +1,8 @@
 """The peer of `dashboard.py`: the same points as a plain Streamlit app with ``st.plotly_chart`` and scattergl.
 
-It is written as well as such an app can be: what is read is cached, the chart is a fragment, figures are made once.
+Here is as well what both sides are measured with: how servers are started, steps are timed, and figures compared.
+
+The app is as good as such an app can be: what is read is cached, the chart is a fragment, figures are made once.
 
     streamlit run benchmarks/dashboard_peer.py -- FOLDER    # FOLDER holds what big_store.peer_points wrote
 """
@@ -11,10 +13,11 @@ import json
 import math
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +36,25 @@ ROOT = Path(__file__).parents[1]
 REACH = (0.1, 0.16, 0.22)  # radius of each lasso, in heights of the map
 Box = dict[str, float]
 
+GOALS = {  # measure: what it says, and at most how much
+    "cold": ("cold start of the server → drawn map", 10.0),
+    "first": ("page → drawn map, the first visit", 5.0),
+    "open": ("page → drawn map, later visits, empty browser cache", 5.0),
+    "bytes": ("MB of coordinates, colours and marks (peer: of the page's messages)", 1.2),
+    "card": ("click → card", 0.5),
+    "rest": ("click → all of the card and the map at rest", None),
+    "table": ("lasso → table", 1.0),
+    "round": ("another round → its map drawn, at rest", None),
+    "progress": ("step one round → progress shown", 1.0),
+    "new": ("step one round → its map drawn, earlier places noted as such", 5.0),
+    "own": ("step one round → its own UMAP drawn", 5.0),
+    "key": ("key → next example, median", 0.3),
+    "key95": ("key → next example, 95th percentile", None),
+    "busy": ("key → next example while rounds run, median", 0.3),
+    "busy95": ("key → next example while rounds run, 95th percentile", None),
+}
+
+ZOOMED = "() => document.querySelector('.js-plotly-plot')._fullLayout.xaxis.autorange === false"
 # A pixel that is not transparent: the points are there.
 DRAWN = """n => {
   const plot = document.querySelector('.js-plotly-plot');
@@ -43,11 +65,11 @@ DRAWN = """n => {
   for (const one of drawn) small.drawImage(one, 0, 0, 48, 48);
   return small.getImageData(0, 0, 48, 48).data.some(value => value > 0);
 }"""
-# Where some points are on the screen, those in the middle of the plot alone.
+# Where some points are on the screen, those well within the plot.
 PLACES = """() => {
   const plot = document.querySelector('.js-plotly-plot'), {xaxis, yaxis} = plot._fullLayout;
   const box = plot.getBoundingClientRect(), {x, y} = plot._fullData[0], found = [];
-  const within = (place, axis) => place > 0.3 * axis._length && place < 0.7 * axis._length;
+  const within = (place, axis) => place > 0.1 * axis._length && place < 0.9 * axis._length;
   for (let i = 0; i < x.length && found.length < 20; i += Math.max(1, Math.floor(x.length / 997))) {
     const px = xaxis.d2p(x[i]), py = yaxis.d2p(y[i]);
     if (within(px, xaxis) && within(py, yaxis))
@@ -116,6 +138,39 @@ def circle(page: Page, box: Box, reach: float) -> None:
         page.mouse.move(x + radius * math.cos(step / 4), y + radius * math.sin(step / 4))
 
 
+def count_inside(polygon: Sequence[Sequence[float]], xy: np.ndarray) -> int:
+    """Count points in a polygon by the even-odd rule, every point against every edge."""
+    x, y = xy.T.astype(np.float64)
+    odd = np.zeros(len(x), dtype=bool)
+    for (x0, y0), (x1, y1) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+        if y0 != y1:
+            odd ^= ((y0 > y) != (y1 > y)) & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+    return int(odd.sum())
+
+
+def table(found: dict[tuple[int, str, str], list[float | None]], sizes: Iterable[int]) -> list[str]:
+    """Say it in Markdown; medians of what was repeated."""
+    lines = ["| points | measure | ours | peer | ours / peer | goal | met |", "|--:|---|--:|--:|--:|--:|---|"]
+    for n in sizes:
+        for measure, (words, goal) in GOALS.items():
+            ours, peer = (_median(found.get((n, side, measure))) for side in ("ours", "peer"))
+            if ours is None and peer is None:
+                continue
+            ratio = f"{ours / peer:.2f}" if ours and peer and max(ours, peer) < np.inf else "–"
+            met = "–" if goal is None or ours is None else "yes" if ours <= goal else "no"
+            shown = f"{goal:g}" if goal is not None else "–"
+            lines.append(f"| {n:,} | {words} | {_shown(ours)} | {_shown(peer)} | {ratio} | {shown} | {met} |")
+    return lines
+
+
+def _median(values: list[float | None] | None) -> float | None:
+    return statistics.median(np.inf if one is None else one for one in values) if values else None
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"> {MOST_SECONDS:.0f}" if value == np.inf else f"{value:.2f}"
+
+
 class Peer:
     """The peer in a browser: the same steps as those of ours."""
 
@@ -139,7 +194,7 @@ class Peer:
         page.wait_for_timeout(300)
         page.mouse.move(x, y)
         page.wait_for_timeout(700)  # Plotly takes the click of what it found under the pointer
-        card = "document.querySelector('.st-key-peer_card')?.innerText ?? ''"
+        card = "(document.querySelector('.st-key-peer_card')?.innerText ?? '')"
         return {"card": timed(lambda: page.mouse.click(x, y), page, f"old => {card} !== old", page.evaluate(card))}
 
     def lasso(self, page: Page, number: int) -> float:
@@ -149,15 +204,15 @@ class Peer:
         box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
         assert box is not None
         circle(page, dict(box), REACH[number])
-        found = "document.querySelector('#peer-count')?.innerText ?? ''"
+        found = "(document.querySelector('#peer-count')?.innerText ?? '')"
         there = f"old => {found} !== old && document.querySelector('[data-testid=stDataFrame] canvas')"
         return timed(page.mouse.up, page, there, page.evaluate(found))
 
     def change_round(self, page: Page) -> tuple[float, bool | None]:
         view = "() => { const {xaxis, yaxis} = document.querySelector('.js-plotly-plot')._fullLayout; "
         view += "return [...xaxis.range, ...yaxis.range] }"
-        before = page.evaluate(view)
-        slider = page.locator("[role=slider]").first
+        before, zoomed = page.evaluate(view), page.evaluate(ZOOMED)
+        slider = page.locator(".st-key-round input[type=range]")
         self.round = 1 - self.round
         first = "document.querySelector('.js-plotly-plot')._fullData[0].x[0]"
         drawn = (
@@ -169,7 +224,7 @@ class Peer:
             lambda: slider.press(key), page, f"{drawn} && ({DRAWN})(n)",
             [self.n, old, str(self.round)],
         )  # fmt: skip
-        return seconds, bool(np.allclose(before, page.evaluate(view)))
+        return seconds, bool(np.allclose(before, page.evaluate(view))) if zoomed else None
 
 
 def main(folder: Path) -> None:

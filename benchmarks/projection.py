@@ -16,7 +16,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,24 +85,19 @@ def measure(sample: str, store: Path, n_rounds: int) -> Iterator[Row]:
         free_before, ours_before = free, ours
 
 
-def table(rows: Sequence[Row]) -> Iterator[str]:
-    heads = (
-        "sample",
-        "round",
-        "moved: refit",
-        "moved: ours",
-        "kept: free",
-        "kept: ours",
-        "kept: map before",
-        "kept: PCA",
-    )
-    yield f"| {' | '.join((*heads, 'CPU s: free', 'CPU s: ours'))} |"
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
-    for row in rows:
-        shares = (row.refit, row.ours, row.kept_free, row.kept_ours, row.kept_stale, row.kept_pca)
-        cells = ["–" if np.isnan(share) else f"{share:.3f}" for share in shares]
-        times = [f"{row.seconds_free:.1f}", f"{row.seconds_ours:.1f}"]
-        yield f"| {row.sample} | {row.round_no} | {' | '.join(cells + times)} |"
+HEADS = ("sample", "round", "moved: refit", "moved: ours", "kept: free", "kept: ours", "kept: map before", "kept: PCA")
+
+
+def head() -> str:
+    heads = (*HEADS, "CPU s: free", "CPU s: ours")
+    return f"| {' | '.join(heads)} |\n|---|{'--:|' * (len(heads) - 1)}"
+
+
+def line(row: Row) -> str:
+    shares = (row.refit, row.ours, row.kept_free, row.kept_ours, row.kept_stale, row.kept_pca)
+    cells = ["–" if np.isnan(share) else f"{share:.3f}" for share in shares]
+    times = [f"{row.seconds_free:.1f}", f"{row.seconds_ours:.1f}"]
+    return f"| {row.sample} | {row.round_no} | {' | '.join(cells + times)} |"
 
 
 def main() -> None:
@@ -111,17 +106,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4, help="rounds to map, each after the other")
     parser.add_argument("--store", type=Path, default=None, help="a store to work in; by default one that is removed")
     arguments = parser.parse_args()
-    start = time.perf_counter()
+    start = time.process_time()
     warm_up()
     print(f"{datetime.date.today()}, Python {platform.python_version()}, {os.cpu_count()} cores; ", end="")
-    print(f"compiled or loaded in {time.perf_counter() - start:.1f} s\n", flush=True)
+    print(f"imported and compiled in {time.process_time() - start:.1f} CPU s\n\n{head()}", flush=True)
+    furthest = 0.0
     with tempfile.TemporaryDirectory() as temporary:
-        store = arguments.store or Path(temporary)
-        rows = [row for sample in arguments.samples for row in measure(sample, store, arguments.rounds)]
-    print("\n".join(table(rows)))
-    later = [row.ours for row in rows if not np.isnan(row.ours)]
-    if later:
-        print(f"\nlargest displacement of ours: {max(later):.4f}; in all {time.perf_counter() - start:.0f} s")
+        for sample in arguments.samples:
+            for row in measure(sample, arguments.store or Path(temporary), arguments.rounds):
+                print(line(row), flush=True)
+                furthest = np.fmax(furthest, row.ours)
+    print(f"\nlargest displacement of ours: {furthest:.4f}")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class WarmUp:
             (_import_transformers, False),
             (_import_engine, False),
             (_load_default_encoder, False),
+            (_import_umap, False),  # an import that is broken off leaves half a module behind
             (_compile_projection, True),
         ]
         self._guard = threading.Lock()
@@ -66,8 +67,8 @@ class WarmUp:
         self._pieces.pop(0)
 
     def leave_out_loaded(self) -> None:
-        """Leave out what a round has loaded; what it may not have needed is the long piece alone."""
-        self._pieces = [(piece, breakable) for piece, breakable in self._pieces if breakable]
+        """Leave out what a round has loaded; what it may not have needed is what maps are made with."""
+        self._pieces = [(piece, breakable) for piece, breakable in self._pieces if breakable or piece is _import_umap]
 
     def interrupt(self) -> None:
         """Break off the piece at work, where that can be; called from another thread."""
@@ -115,6 +116,10 @@ def _load_default_encoder() -> None:
     plan = plan_device(settings.runtime)
     apply_threads(plan.threads)
     load_encoder(settings.encoder, plan)
+
+
+def _import_umap() -> None:
+    importlib.import_module("alvin_core.projection.umap_learn").check_installed()
 
 
 def _compile_projection() -> None:
