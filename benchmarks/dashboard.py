@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from big_store import make_big_store, make_people_runs, make_sample_store, peer_points
-from dashboard_peer import MOST_SECONDS, REACH, Peer, Served, circle, count_inside, serve, table, timed, until
+from dashboard_peer import MOST_SECONDS, REACH, Peer, Served, circle, count_inside, end_all, serve, table, timed, until
 
 import alvin_core as alvin
 
@@ -110,7 +110,8 @@ class Ours:
     def lasso(self, page: Page, number: int) -> float:
         old = page.evaluate(COUNT)
         page.keyboard.down("Shift")
-        circle(page, _canvas(page), REACH[number])
+        box = _canvas(page)
+        circle(page, page.evaluate(PLACES, [self.n, box])[5], REACH[number] * box["height"])
         there = f"old => {COUNT} !== old && document.querySelector('.st-key-table canvas')"
         seconds = timed(page.mouse.up, page, there, old)
         page.keyboard.up("Shift")
@@ -222,16 +223,16 @@ class Bench:
 
     def steps(self, side: Ours, page: Page) -> None:
         for is_warm in (False, True, True):
+            until(page, f"() => {SETTLED} && {JOB} === '' && {MAP}.ready")
             to, start = side.run.n_rounds, time.perf_counter()
             self.step = "progress"
-            seconds = {"progress": timed(page.locator(".st-key-step button").click, page, f"() => {JOB} !== ''")}
+            seconds = {"progress": timed(page.locator(".st-key-step button").first.click, page, f"() => {JOB} !== ''")}
             self.step = "new"
             until(page, SHOWS_ROUND, [side.n, to])
             seconds["new"], note = time.perf_counter() - start, page.evaluate(NOTE)
             self.step = "own"
             until(page, f"n => {NOTE} === '' && ({DRAWN})(n)", side.n)
             seconds["own"] = time.perf_counter() - start
-            until(page, f"() => {SETTLED} && {JOB} === ''")
             said = ", ".join(f"{measure} {value:.2f} s" for measure, value in seconds.items())
             self.notes.append(f"step to round {to}: {said}, the first map noted as {note!r}")
             for measure, value in seconds.items() if is_warm else ():
@@ -267,7 +268,7 @@ def main() -> None:
     parser.add_argument("--big-store", type=Path, default=None, help="a folder that keeps the large runs")
     parser.add_argument("--json", type=Path, default=None, help="where to write every value")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or the servers would outlive a `kill`
+    signal.signal(signal.SIGTERM, end_all)  # or the servers would outlive a `kill`
     sizes, start = [int(size) for size in arguments.sizes.split(",")], time.perf_counter()
     print(f"{datetime.date.today()}, {os.cpu_count()} cores, load before: {os.getloadavg()[0]:.1f}", flush=True)
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:

@@ -47,7 +47,7 @@ _RoundKey = tuple[Path, str, int]
 
 _runs: Shelf[_RunKey, tuple[Run, float]] = Shelf(16)
 _records: Shelf[_RoundKey, RoundRecord] = Shelf(512)
-_columns: Shelf[_RoundKey, tuple[MapColumns, str, float]] = Shelf(12, MEMORY, lambda entry: _size(entry[0]))
+_columns: Shelf[_RoundKey, tuple[str, MapColumns, float]] = Shelf(12, MEMORY, lambda entry: _size(entry[1]))
 _stored: Shelf[tuple[Path, str, int, str], Projection] = Shelf(24, MEMORY, lambda map_: _size(map_))
 _pca: Shelf[tuple[Path, str, int, str], Projection] = Shelf(6, MEMORY, lambda map_: _size(map_))
 
@@ -116,13 +116,13 @@ def columns(run_id: str, round_no: int) -> MapColumns:
     """
     run = opened(run_id)
     key = (store(), run_id, round_no)
-    entry = _columns.get(key, lambda: (run.map_columns(round_no), _labels_of(run), monotonic()))
+    # The fingerprint is read first: a label that comes between the two is then found at the next look, not missed.
+    entry = _columns.get(key, lambda: (_labels_of(run), run.map_columns(round_no), monotonic()))
     if monotonic() - entry[2] > LABELS_HOLD:
         labels = _labels_of(run)
-        fresh = entry[0] if labels == entry[1] else run.map_columns(round_no)
-        entry = (fresh, labels, monotonic())
+        entry = (labels, entry[1] if labels == entry[0] else run.map_columns(round_no), monotonic())
         _columns.put(key, entry)
-    return entry[0]
+    return entry[1]
 
 
 def labels_changed(run_id: str) -> None:
@@ -139,11 +139,13 @@ def _labels_of(run: Run) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def shown_projection(run_id: str, round_no: int, space: Space = "model") -> tuple[Projection, str]:
+def shown_projection(
+    run_id: str, round_no: int, space: Space = "model", *, ask: bool = True
+) -> tuple[Projection, str]:
     """Return the best map of a round there is now, and a note where it is not the round's own UMAP.
 
     The stored UMAP; else that of the nearest earlier round; else PCA, which takes no time. Where the worker can make
-    the missing one, it is asked to.
+    the missing one, it is asked to, unless ``ask`` is false: reading alone changes nothing.
 
     Returns
     -------
@@ -154,7 +156,7 @@ def shown_projection(run_id: str, round_no: int, space: Space = "model") -> tupl
     exact = _stored_projection(run_id, round_no, space)
     if exact is not None:
         return exact, ""
-    state = _wanted(run_id, round_no, space)
+    state = _wanted(run_id, round_no, space, ask=ask)
     for earlier in range(round_no - 1, -1, -1):
         found = _stored_projection(run_id, earlier, space)
         if found is not None:
@@ -179,8 +181,8 @@ def _stored_projection(run_id: str, round_no: int, space: Space) -> Projection |
     return found
 
 
-def _wanted(run_id: str, round_no: int, space: Space) -> str:
-    """Ask for a missing map unless it is coming, failed before, or would keep the worker too long."""
+def _wanted(run_id: str, round_no: int, space: Space, *, ask: bool) -> str:
+    """Ask for a missing map unless it is coming, failed before, or would keep the worker too long; say what is so."""
     jobs = list_jobs(store(), run=run_id, limit=50)
     if any(job.active and (job.kind == "rounds" or _asks_for(job, round_no, space)) for job in jobs):
         return "coming"
@@ -190,7 +192,8 @@ def _wanted(run_id: str, round_no: int, space: Space) -> str:
     n_points = len(opened(run_id).dataset.rows_of("pool"))
     if n_points > AUTOMATIC_MAP:
         return f"a UMAP of {n_points:,} points takes minutes and is made when asked for"
-    if not any(job.active and job.kind == "project" for job in jobs):  # one at a time while a user looks through rounds
+    # One at a time while a user looks through rounds.
+    if ask and not any(job.active and job.kind == "project" for job in jobs):
         request_projection(run_id, round_no, space)
     return "coming"
 

@@ -246,7 +246,7 @@ def columns_of(run_id: str, round_no: int) -> MapColumns:
 
 
 def projection_of(run_id: str, round_no: int, space: Space) -> tuple[Projection, str]:
-    """Return the best places there are now, and what to say of them."""
+    """Return the best places there are now, and what to say of them. A route reads: it asks the worker for nothing."""
     from dashboard import data
 
-    return data.shown_projection(run_id, round_no, space)
+    return data.shown_projection(run_id, round_no, space, ask=False)

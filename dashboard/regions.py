@@ -185,6 +185,7 @@ def region_rows(
     round_no: int,
     revision: str,
     other: str | None = None,
+    view: str | None = None,
 ) -> NDArray[np.int64]:
     """Return the points of a region that the browser showed when it was drawn.
 
@@ -201,6 +202,8 @@ def region_rows(
         Of ``xy``.
     other : str, optional
         The strategy whose choice the map rings.
+    view : str, optional
+        The ``view`` of the map that is shown; a fork has the same coordinates as its parent.
 
     Returns
     -------
@@ -214,6 +217,8 @@ def region_rows(
         rather none than the wrong points.
     """
     drawn = read_region(region)
+    if view is not None and drawn.view != view:
+        raise RegionError(f"the region was drawn on the map of another run or space; {_AGAIN}")
     if drawn.round_no != round_no:
         raise RegionError(f"the region was drawn on round {drawn.round_no}, the map shows round {round_no}; {_AGAIN}")
     if drawn.revision != revision:

@@ -13,6 +13,7 @@ __all__ = ["nearest_rows"]
 
 DISTANCES_AT_ONCE = 8_000_000  # float32: 32 MB
 MOST_QUERIES_AT_ONCE = 512
+N_GROUPS = 1024  # of the distances of one query, whose lowest bound the lowest of all
 SPARE = 6  # kept beyond k by the float32 search, and measured again in float64
 
 Report = Callable[[int], None]
@@ -57,16 +58,36 @@ def nearest_rows(
         part = slice(start, start + step)
         block = queries[part] - middle
         # The query's own square is the same for all and decides nothing.
-        lowest = squares - 2 * (block @ centred.T)  # (n_block, n)
+        lowest = (-2 * block) @ centred.T  # (n_block, n)
+        lowest += squares
         if query_rows is not None:
             np.put_along_axis(lowest, query_rows[part, None].astype(np.intp), np.inf, axis=1)
-        kept = np.argpartition(lowest, n_kept - 1, axis=1)[:, :n_kept] if n_kept < n else _all(len(block), n)
+        kept = _lowest_columns(lowest, n_kept) if n_kept < n else _all(len(block), n)
         rows[part], distances[part] = _measured(
             centred, block, kept, k, None if query_rows is None else query_rows[part]
         )
         if report is not None:
             report(min(start + step, len(queries)))
     return rows, distances
+
+
+def _lowest_columns(values: Float32Array, k: int) -> NDArray[np.intp]:
+    """Return the columns of each row's k lowest values, in no order, of shape (n_rows, k).
+
+    Partitioning a whole row costs as much as measuring it. The k-th lowest of the groups' lowest values is a bound that
+    at least k values keep to, and few more, so only these are partitioned.
+    """
+    n = values.shape[1]
+    if n < 4 * N_GROUPS or k > N_GROUPS // 4:
+        return np.argpartition(values, k - 1, axis=1)[:, :k]
+    columns = np.empty((len(values), k), dtype=np.intp)
+    for row, of_row in zip(values, columns, strict=True):
+        lowest = row[: n - n % N_GROUPS].reshape(-1, N_GROUPS).min(axis=0)
+        near = np.flatnonzero(row <= np.partition(lowest, k - 1)[k - 1])
+        if len(near) < k:  # a distance beyond float32 bounds nothing
+            near = np.arange(n)
+        of_row[:] = near[np.argpartition(row[near], k - 1)[:k]]
+    return columns
 
 
 def _all(n_queries: int, n: int) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from alvin_core.data.dataset import Dataset
     from alvin_core.round import RoundResult
 
-__all__ = ["VECTORS", "arrays_of", "dynamics_of", "rankings_of"]
+__all__ = ["VECTORS", "arrays_of", "dynamics_of", "ranking_name", "rankings_of"]
 
 VECTORS = "vectors"
 RANKING = "ranking:"
@@ -44,13 +44,18 @@ def arrays_of(result: RoundResult, strategy: str) -> tuple[dict[str, NDArray[Any
         **_provenance_arrays(selection),
     }
     for name, one in {strategy: selection, **result.alternatives}.items():
-        packed[RANKING + name] = pool_rows[one.ranking].astype(np.int32)
+        packed[ranking_name(name)] = pool_rows[one.ranking].astype(np.int32)
     return packed, {VECTORS: result.vectors}
 
 
 def dynamics_of(arrays: dict[str, NDArray[Any]], dataset: Dataset) -> TrainingDynamics:
     """Return the training dynamics of a stored round."""
     return TrainingDynamics(dataset.ids[arrays["labeled_rows"]], arrays["correct"], arrays["gold_prob"])
+
+
+def ranking_name(strategy: str) -> str:
+    """Return the name of the array that has what a strategy ranked."""
+    return RANKING + strategy
 
 
 def rankings_of(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[np.int32]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from alvin_core.data.dataset import UNLABELED
 from alvin_core.errors import DataError, SettingsError
-from alvin_core.run.archive import rankings_of
+from alvin_core.run.archive import ranking_name, rankings_of
 from alvin_core.run.frames import class_names, example_columns
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.held import held_classes
@@ -102,7 +102,8 @@ def predictions_frame(handle: RunHandle, example_id: str) -> pd.DataFrame:
     labeled = np.zeros(len(rounds), dtype=bool)
     ranks = np.zeros(len(rounds), dtype=np.int64)
     for place, stored in enumerate(rounds):
-        arrays = load_arrays(handle.folder / stored.folder)
+        wanted = ("probs", "labeled_rows", ranking_name(str(stored.settings["strategy"])))
+        arrays = load_arrays(handle.folder / stored.folder, wanted)
         probs[place] = arrays["probs"][row]
         labeled[place] = row in arrays["labeled_rows"]
         ranks[place] = _rank(arrays, row)

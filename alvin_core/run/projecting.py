@@ -193,7 +193,7 @@ def _earlier_maps(handle: RunHandle, rounds: list[RoundRow], space: Space) -> It
 def _round_vectors(handle: RunHandle, row: RoundRow) -> Float32Array:
     """Return the vectors that a round stored, of the pool split alone, in its order."""
     folder = handle.folder / row.folder
-    stored_rows, pool_rows = load_arrays(folder)["vector_rows"], handle.dataset.rows_of("pool")
+    stored_rows, pool_rows = load_arrays(folder, ("vector_rows",))["vector_rows"], handle.dataset.rows_of("pool")
     vectors: Float32Array = load_array(folder, VECTORS)
     if np.array_equal(stored_rows, pool_rows):  # as a rule; a copy may be gigabytes
         return vectors

@@ -15,13 +15,12 @@ from alvin_core.run.opening import info_of
 from alvin_core.run.run import Run
 from alvin_core.run.values import RunInfo
 from alvin_core.store.database import open_store
+from alvin_core.store.jobs import ACTIVE
 from alvin_core.store.labels import now
 from alvin_core.store.runs import find_run, list_run_rows, remove_run
 from alvin_core.store.tables import JobRow, RunRow, TrashRow
 
 __all__ = ["TrashedRun", "list_trash", "purge_trash", "restore_run", "trash_run"]
-
-ACTIVE = ("queued", "running")
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def list_trash(store: Path | str) -> list[TrashedRun]:
     return sorted(trashed, key=lambda one: one.deleted_at, reverse=True)
 
 
-def purge_trash(store: Path | str, older_than_days: float = 0) -> int:
+def purge_trash(store: Path | str, older_than_days: float = 0, *, run: str | None = None) -> int:
     """Delete runs in the trash for good, and return how many.
 
     Parameters
@@ -94,11 +93,17 @@ def purge_trash(store: Path | str, older_than_days: float = 0) -> int:
     store : Path or str
     older_than_days : float
         Only those that have been there for so long; 0 takes all.
+    run : str, optional
+        Only this one: its name, its id, or the beginning of its id.
 
     Raises
     ------
     SettingsError
         When the number of days is negative or no number.
+    RunNotFoundError
+        When the trash has no such run.
+    RunBusyError
+        When another process works on one; those before it are deleted.
     """
     if not 0 <= older_than_days < timedelta.max.days:
         raise SettingsError(
@@ -109,7 +114,7 @@ def purge_trash(store: Path | str, older_than_days: float = 0) -> int:
     with opened.lock():
         with opened.read() as session:
             since = {one.run_id: datetime.fromisoformat(one.deleted_at) for one in session.scalars(select(TrashRow))}
-            rows = list_run_rows(session, trashed=True)
+            rows = list_run_rows(session, trashed=True) if run is None else [find_run(session, run, trashed=True)]
         time = datetime.now(UTC)
         # Ages are compared, not dates: a time so many days ago may lie before the first year there is.
         gone = [row for row in rows if older_than_days == 0 or time - since[row.id] >= timedelta(days=older_than_days)]

@@ -32,6 +32,7 @@ __all__ = [
 
 PACKED = "arrays.npz"
 TEMPORARY = ".part"
+UNFINISHED = (TEMPORARY, ".new")  # ends of names that files have until they are whole
 COMPARED_BYTES = 2**24  # of two arrays at a time
 MAKE_ROOM = "free some space; the store's folder 'cache' may be deleted at any time"
 
@@ -96,19 +97,25 @@ def save_packed(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         raise StoreError(f"could not write {path}: {disk_reason(error)}") from error
 
 
-def load_arrays(folder: Path) -> dict[str, NDArray[Any]]:
+def load_arrays(folder: Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
     """Read the packed arrays of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    names : collection of str, optional
+        Read these alone; one that is not there is left out.
 
     Raises
     ------
     StoreError
         When they are missing or damaged.
     """
-    return load_packed(folder / PACKED)
+    return load_packed(folder / PACKED, names)
 
 
-def load_packed(path: Path) -> dict[str, NDArray[Any]]:
-    """Read one file of arrays.
+def load_packed(path: Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Read one file of arrays, or those with some names.
 
     Raises
     ------
@@ -118,7 +125,7 @@ def load_packed(path: Path) -> dict[str, NDArray[Any]]:
     try:
         # Opened here, because numpy leaves a damaged file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            return {name: archive[name] for name in archive.files if names is None or name in names}
     except Exception as error:  # numpy and zipfile raise a dozen kinds for one thing: these bytes are not ours
         raise StoreError(_cannot_read(path, error)) from error
 
@@ -142,7 +149,8 @@ def load_array(folder: Path, name: str) -> NDArray[Any]:
 def link_folder(source: Path, target: Path) -> None:
     """Give a folder of arrays a second name: by hard links where the disk has them, else by copies.
 
-    Either name can be deleted without harm to the other; the files are never written again.
+    Either name can be deleted without harm to the other; the files are never written again. What another process is
+    still writing there is left out.
 
     Raises
     ------
@@ -152,7 +160,7 @@ def link_folder(source: Path, target: Path) -> None:
     try:
         make_folder(target.parent)
         target.mkdir()
-        for path in sorted(source.iterdir()):
+        for path in sorted(one for one in source.iterdir() if one.suffix not in UNFINISHED):
             _link_or_copy(path, target / path.name)
         sync_folder(target)
         sync_folder(target.parent)

@@ -79,7 +79,7 @@ def dataset_of(arrays: Mapping[str, NDArray[Any]]) -> Dataset:
 
     def strings(name: str) -> NDArray[np.str_] | None:
         packed = texts(name)
-        return None if packed is None else np.asarray(list(packed), dtype=np.str_)
+        return None if packed is None else packed.to_strings()
 
     ids, first, splits = strings("ids"), texts("texts"), strings("splits")
     if ids is None or first is None or splits is None:

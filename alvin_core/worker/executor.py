@@ -150,8 +150,9 @@ class Executor:
     def _take(self, message: dict[str, Any]) -> None:
         job_id = message["id"]
         if message["do"] == "cancel":
-            if job_id in self._stops:
-                self._stops[job_id].set()
+            stop = self._stops.get(job_id)  # the other thread may be done with the job at any moment
+            if stop is not None:
+                stop.set()
             return
         self._stops[job_id] = threading.Event()
         self._jobs.put(Request(job_id, message["kind"], message["run_id"], message["params"]))

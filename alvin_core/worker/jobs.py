@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
-from alvin_core.errors import RunBusyError, RunNotFoundError, SettingsError, StoreError
+from alvin_core.errors import RunBusyError, SettingsError, StoreError
 from alvin_core.store.database import open_store
 from alvin_core.store.jobs import ACTIVE, active_jobs, add_job, ask_to_stop, find_job, list_job_rows
 from alvin_core.store.rounds import count_rounds
 from alvin_core.store.runs import find_run, refuse_taken
-from alvin_core.store.tables import JobRow, RunRow, TrashRow
+from alvin_core.store.tables import JobRow, RunRow
 from alvin_core.worker.params import KINDS, NEEDS_RUN, checked_params
 
 __all__ = ["Job", "JobState", "cancel_job", "enqueue_job", "get_job", "list_jobs"]
@@ -97,7 +97,7 @@ def enqueue_job(
         ``params["round"]`` in ``params["space"]`` (``model`` by default). ``create`` makes a run of the data at
         ``params["path"]`` (a file, a sample's name, or ``hf:…``), with ``columns``, ``settings`` (nested), ``name``,
         ``seed``, ``strict``, ``classes`` and ``source``; with ``rounds`` it trains round 0 and so many more;
-        ``delete_after`` removes an upload once its data is in the store.
+        ``delete_after`` removes an upload once the run is there to stay: a start that failed can be tried again.
     run : str, optional
         A name or id; of ``rounds`` and ``project``.
     params : mapping, optional
@@ -128,7 +128,7 @@ def enqueue_job(
     opened = open_store(store, create=kind not in NEEDS_RUN)
     checked = checked_params(kind, params or {}, opened.path)
     with opened.write() as session:
-        run_row = None if run is None else _find_live(session, run)
+        run_row = None if run is None else find_run(session, run)
         run_id = None if run_row is None else run_row.id
         for other in active_jobs(session, kind, run_id):
             if run_row is not None and kind == "rounds":
@@ -201,13 +201,6 @@ def _found(session: Session, job_id: int) -> JobRow:
     row = find_job(session, job_id)
     if row is None:
         raise StoreError(f"there is no job {job_id}; old ones are forgotten: `alvin jobs` lists those that are there")
-    return row
-
-
-def _find_live(session: Session, run: str) -> RunRow:
-    row = find_run(session, run)
-    if session.get(TrashRow, row.id) is not None:
-        raise RunNotFoundError(f"the run {row.name!r} is in the trash; bring it back first")
     return row
 
 

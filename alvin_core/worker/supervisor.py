@@ -107,7 +107,6 @@ class Supervisor:
         """Work until told to stop; return the exit code."""
         with self._store.write() as session:
             end_abandoned(session)
-        self._start()
         log.info("the worker of %s is ready: process %d", self._store.path, os.getpid())
         try:
             while not self._stop:
@@ -116,7 +115,7 @@ class Supervisor:
                     return 1
                 try:
                     self._turn()
-                except StoreError as error:  # a full disk, most likely; it may have room again soon
+                except (StoreError, OSError) as error:  # a full disk, most likely, or no room for a process: for now
                     log.error("%s", error)  # noqa: TRY400 - the line says it
                     time.sleep(AGAIN_SECONDS)
         finally:
@@ -125,8 +124,9 @@ class Supervisor:
 
     def _turn(self) -> None:
         if self._child is None:
-            time.sleep(POLL_SECONDS)
-            if time.monotonic() < self._start_again:
+            wait = self._start_again - time.monotonic()
+            if wait > 0:
+                time.sleep(min(wait, POLL_SECONDS))
                 return
             self._start()
         assert self._child is not None
@@ -141,8 +141,8 @@ class Supervisor:
             self._watch(self._task)
 
     def _start(self) -> None:
-        self._child = Child(self._command, self._store.path, cold=self._cold)
         write_status(self._store.path, warm=False, since=self._since)
+        self._child = Child(self._command, self._store.path, cold=self._cold)
 
     def _begin_next(self) -> None:
         if self._child is None or not self._may_have_job():
@@ -251,7 +251,7 @@ class Supervisor:
         self._cold = self._cold or self._task is None
         self._start_again = time.monotonic() + min(LONGEST_PAUSE, 2.0**self._n_deaths - 1)
         self._n_deaths += 1
-        if self._task is None:
+        if self._task is None or self._task.end is not None:  # how the job ended is known, and still to be written
             return
         if self._task.deadline is not None:
             self._end("cancelled", {})

@@ -121,19 +121,23 @@ def _do_create(desk: Desk, request: Request, teller: Teller) -> dict[str, Any]:
     run = _create(desk, request.params, teller)
     desk.keep(run)
     result: dict[str, Any] = {"run_id": run.id, "run": run.name, "rounds": [], "notes": list(run.dataset.warnings)}
-    rounds = request.params["rounds"]
+    rounds, is_gone = request.params["rounds"], False
     try:
         teller.finished(result)
         return result if rounds is None else _train(desk, run, rounds + 1, result, teller)
     except (Cancelled, RunBusyError):
         raise
     except AlvinError:
-        # As if it had never been: the corrected job can take the same name.
+        # As if it had never been: the corrected job can take the same name, and the same upload.
         if not run.n_rounds:
             with suppress(AlvinError):  # what went wrong first is what the user must hear of
                 delete_run(desk.store, run.id)
+                is_gone = True
                 teller.finished({"run_id": None})
         raise
+    finally:
+        if not is_gone:
+            _delete_upload(desk, request.params)
 
 
 _WORK: dict[str, Callable[[Desk, Request, Teller], dict[str, Any]]] = {
@@ -158,11 +162,13 @@ def _create(desk: Desk, params: Mapping[str, Any], teller: Teller) -> Run:
         classes=params["classes"],
     )
     teller(ProgressEvent("create", 0, 0))
-    run = create_run(desk.store, dataset, settings, name=params["name"], source=params["source"])
-    if params["delete_after"] and is_upload(Path(data), desk.store):
+    return create_run(desk.store, dataset, settings, name=params["name"], source=params["source"])
+
+
+def _delete_upload(desk: Desk, params: Mapping[str, Any]) -> None:
+    if params["delete_after"] and is_upload(Path(params["path"]), desk.store):
         with suppress(OSError):  # the run is there; a file too many is no failure
-            Path(data).unlink()
-    return run
+            Path(params["path"]).unlink()
 
 
 def _train(desk: Desk, run: Run, n: int, result: dict[str, Any], teller: Teller) -> dict[str, Any]:

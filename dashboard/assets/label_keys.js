@@ -44,7 +44,8 @@ class Presses {
     const button = document.querySelector(`.st-key-${name} button`);
     if (!button || button.disabled) return;
     this.busyUntil = performance.now() + PATIENCE;
-    this.sent = shown.token;
+    // A flag leaves its example in front, so the next key may well be another word on the same text.
+    this.sent = name === "flag" ? "" : shown.token;
     this.send({ name, token: shown.token, undo: shown.undo });
   }
 

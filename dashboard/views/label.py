@@ -16,7 +16,7 @@ from dashboard.jobs import job_progress
 from dashboard.labelling_desk import Message
 from dashboard.state import Place
 from dashboard.theme import card, empty_state
-from dashboard.views.label_bench import Bench, bench_of, is_training, opinions_of, pool_of
+from dashboard.views.label_bench import REGION, Bench, bench_of, is_training, opinions_of, pool_of
 from dashboard.views.label_browse import render_finder, render_region
 from dashboard.views.label_card import PRESSES, render_card, render_message, state_of, take_press, undo_button
 from dashboard.views.label_side import progress_of, render_name, render_side
@@ -72,6 +72,7 @@ def _open_asked(place: Place, bench: Bench) -> None:
         text = f"Run {bench.run.name} has no pool example {asked}; only those are labeled."
         bench.desk.message = Message("error", text)
         return
+    st.session_state.pop(REGION, None)  # it would stand in the example's place
     bench.desk.mode, bench.desk.found = "browse", [asked]
     bench.desk.show(asked)
 

@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
     from alvin_core import Run
 
-__all__ = ["ANNOTATOR", "Bench", "Pool", "bench_of", "is_training", "opinions_of", "pool_of", "shown_text", "texts_of"]
+__all__ = ["ANNOTATOR", "LISTED", "REGION", "Bench", "Pool", "bench_of", "is_training", "opinions_of", "pool_of", "shown_text", "texts_of"]
 
 ANNOTATOR: Final = "annotator"  # key of the name's field
 DESK: Final = "_label_desk"
+REGION: Final = "_label_region"  # what was drawn on the map, as the browser sent it
+LISTED: Final = "_label_listed"  # the list of what was found
 NAME: Final = "_label_name"  # the name as last typed: a field that is not on the screen forgets its own
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -83,6 +85,8 @@ def bench_of(place: Place) -> Bench:
     desk = st.session_state.get(DESK)
     if desk is None or desk.run_id != place.run_id:
         desk = st.session_state[DESK] = Desk(place.run_id)
+        for of_another_run in (LISTED, REGION):
+            st.session_state.pop(of_another_run, None)
     return Bench(run, desk, _annotator(place), run.n_rounds)
 
 

@@ -17,7 +17,7 @@ from dashboard.plain_text import plain
 from dashboard.regions import region_rows
 from dashboard.state import Place
 from dashboard.theme import empty_state
-from dashboard.views.label_bench import Bench, bench_of, opinions_of, pool_of, shown_text, texts_of
+from dashboard.views.label_bench import LISTED, REGION, Bench, bench_of, opinions_of, pool_of, shown_text, texts_of
 from dashboard.views.label_card import render_message, state_of, undo_button
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ __all__ = ["render_finder", "render_region"]
 MAP: Final = "map"  # key of the map's element
 FIND: Final = "label_find"
 SEARCH: Final = "label_search"
-REGION: Final = "_label_region"  # session key: what was drawn, as the browser sent it
-LISTED: Final = "_label_listed"  # session key: the list of what was found
 MOST: Final = 200  # examples in a list
 MAP_HEIGHT: Final = 380
 LONGEST_PREVIEW: Final = 200  # characters of a text in a list
@@ -171,8 +169,10 @@ def _map(place: Place, bench: Bench) -> None:
 def _pick(place: Place) -> Any:
     def open_picked() -> None:
         bench = bench_of(place)
-        index, ids = read_state(st.session_state[MAP]).picked, pool_of(bench.run).ids
-        if index is not None and index < len(ids):
+        click, ids = read_state(st.session_state[MAP]), pool_of(bench.run).ids
+        index = click.picked
+        is_here = click.picked_view.startswith(f"{place.run_id}/")  # and not on the map of a run that was left
+        if is_here and index is not None and index < len(ids):
             bench.desk.found = [str(ids[index])]
             bench.desk.show(str(ids[index]))
             st.session_state.pop(REGION, None)
@@ -220,6 +220,7 @@ def _plan(place: Place, bench: Bench, region: dict[str, Any]) -> BulkPlan:
         projection.xy,
         round_no=newest,
         revision=projection.revision,
+        view=f"{place.run_id}/model",
     )
     bench.desk.look_again(bench.run, bench.annotator)
     labels = {one: label for one, (label, _) in bench.desk.held.items()}

@@ -14,7 +14,7 @@ from dashboard import data, jobs
 from dashboard.figures.strip import round_strip_values
 from dashboard.state import Place, go, notify
 from dashboard.theme import empty_state, section_title
-from dashboard.views.explore_fork import fork_dialog
+from dashboard.views.explore_fork import ask_to_fork, fork_dialog
 from dashboard.views.header import source_name
 from dashboard.views.runs_keeping import render_keeping
 
@@ -139,7 +139,10 @@ def _figures(info: RunInfo) -> list[str]:
 
 def _busy(job_id: int) -> None:
     """Tell how far a run's job is; when it ends, the page follows."""
-    job = get_job(data.store(), job_id)
+    try:
+        job = get_job(data.store(), job_id)
+    except AlvinError:  # deleted with its run
+        st.rerun()
     if not job.active:
         st.rerun()
     share = min(job.done / job.total, 1.0) if job.total else 0.0
@@ -167,17 +170,18 @@ def _actions(place: Place, row: Row) -> None:
             )
         else:
             _train(row)
-        forked = st.button(
+        st.button(
             "Fork",
             key=f"fork_{info.id}",
             disabled=not info.n_rounds,
             help="A new run that shares the rounds before this one's newest. Explore forks at any round.",
+            on_click=ask_to_fork,
+            args=(info.id,),
         )
     render_keeping(info)
-    if forked:
-        opened = data.opened(info.id)
-        n = opened.n_rounds
-        fork_dialog(replace(place, run=opened, run_id=opened.id, round_no=n - 1, n_rounds=n))
+    if info.n_rounds:
+        n = info.n_rounds
+        fork_dialog(replace(place, run=data.opened(info.id), run_id=info.id, round_no=n - 1, n_rounds=n))
 
 
 def _train(row: Row) -> None:

@@ -22,7 +22,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = os.environ.get("ALVIN_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = (
     "--no-sandbox",
     "--disable-quic",
@@ -59,8 +59,8 @@ class Dashboard:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium. Where it is missing the test is skipped, unless ALVIN_REQUIRE_BROWSER says that it must be there."""
-    if not Path(CHROMIUM).exists():
-        reason = f"there is no {CHROMIUM}; on Debian: apt-get install chromium"
+    if CHROMIUM is None or not Path(CHROMIUM).exists():
+        reason = "there is no Chromium; on Debian: apt-get install chromium, or name one with ALVIN_CHROMIUM"
         if os.environ.get("ALVIN_REQUIRE_BROWSER") == "1":
             pytest.fail(reason)
         pytest.skip(reason)

@@ -191,10 +191,8 @@ def test_the_export_has_all_that_is_known_and_only_labels_that_were_given(
     columns = data.columns(run.id, 2)
     frame = explore_table.export_of(place, columns, np.arange(60))
     known = ["text", "id", "label", "predicted", "confidence", "entropy", "group", "attribute", "selected"]
-    assert set(frame) == {
-        *known,
-        *["trained_on", "n_forgotten", "rank_alvin", "rank_entropy", "map_x", "map_y", "round"],
-    }
+    more = ["trained_on", "n_forgotten", "rank_alvin", "rank_entropy", "map_x", "map_y", "round"]
+    assert set(frame) == {*known, *more}
     unlabeled = columns.label_now < 0
     assert (frame.loc[unlabeled, "label"] == "").all()
     assert (frame.loc[~unlabeled, "label"] != "").all()
@@ -247,6 +245,15 @@ def test_a_fork_goes_its_own_way_and_the_page_goes_there(run: alvin.Run) -> None
     assert [job.params for job in alvin.list_jobs(data.store(), run="other", active=True) if job.kind == "rounds"] == [
         {"n": 2}
     ]
+
+
+def test_the_fork_dialog_stays_open_when_the_page_runs_again(run: alvin.Run) -> None:
+    app = opened()
+    assert "fork_confirm" not in [one.key for one in app.button]
+    app.button(key="fork").click().run()
+    app.text_input(key="fork_name").input("half a na")
+    ran(app.run())
+    assert app.text_input(key="fork_name").value == "half a na"
 
 
 def test_a_fork_of_a_name_that_is_taken_is_refused_in_the_dialog(run: alvin.Run) -> None:

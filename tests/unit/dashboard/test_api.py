@@ -36,7 +36,7 @@ def client(forget_arrays, run, columns, projection, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(data, "opened", opened)
     monkeypatch.setattr(data, "columns", of_round)
     monkeypatch.setattr(
-        data, "shown_projection", lambda run_id, round_no, space: (of_round(run_id, round_no), (projection, ""))[1]
+        data, "shown_projection", lambda run_id, round_no, space, ask: (of_round(run_id, round_no), (projection, ""))[1]
     )
     return TestClient(Starlette(routes=ROUTES), raise_server_exceptions=False)
 

@@ -137,7 +137,7 @@ def test_what_left_the_shelf_is_made_again_and_is_the_same(
     map_arrays.forget_all()
     monkeypatch.setattr(data, "columns", lambda run_id, round_no: columns)
     monkeypatch.setattr(data, "opened", lambda run_id: run)
-    monkeypatch.setattr(data, "shown_projection", lambda run_id, round_no, space: (projection, ""))
+    monkeypatch.setattr(data, "shown_projection", lambda run_id, round_no, space, ask: (projection, ""))
     assert [served(url) for url in urls] == before
 
 
@@ -153,7 +153,7 @@ def test_bytes_are_never_served_under_another_revision(describe, run, columns, p
         ),
     )
     monkeypatch.setattr(data, "opened", lambda run_id: run)
-    monkeypatch.setattr(data, "shown_projection", lambda run_id, round_no, space: (moved, ""))
+    monkeypatch.setattr(data, "shown_projection", lambda run_id, round_no, space, ask: (moved, ""))
     for url in (told["positions"], told["codes"]["url"], told["marks"]["url"]):
         with pytest.raises(MapGoneError):
             served(url)
@@ -233,7 +233,7 @@ def test_a_projection_of_other_points_is_refused(describe, make_columns) -> None
 
 def test_columns_and_places_come_from_the_data_layer_by_default(run, columns, projection, monkeypatch) -> None:
     monkeypatch.setattr(data, "columns", lambda run_id, round_no: columns)
-    monkeypatch.setattr(data, "shown_projection", lambda run_id, round_no, space: (projection, "PCA; as asked"))
+    monkeypatch.setattr(data, "shown_projection", lambda run_id, round_no, space, ask: (projection, "PCA; as asked"))
     told = map_data(run, 2)
     assert (told["n"], told["place_note"]) == (10, "PCA; as asked")
 

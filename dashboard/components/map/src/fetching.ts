@@ -75,6 +75,10 @@ export function signature(data: MapData): string {
 export class Texts {
   private readonly known = new Map<string, ExampleText>();
 
+  clear(): void {
+    this.known.clear();
+  }
+
   async get(prefix: string, index: number, signal: AbortSignal): Promise<ExampleText> {
     const url = `${prefix}${index}`;
     const known = this.known.get(url);

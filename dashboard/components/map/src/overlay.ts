@@ -24,20 +24,27 @@ export interface Extras {
 /** The canvas above the points: everything that is marked, with the same camera, drawn again at each frame. */
 export class Overlay {
   private readonly pen: CanvasRenderingContext2D;
+  private ratio = 0; // canvas pixels of a CSS pixel
 
   constructor(readonly canvas: HTMLCanvasElement) {
     this.pen = canvas.getContext("2d")!;
   }
 
+  /** Does the canvas have the screen's pixels, as of now? */
+  get isSharp(): boolean {
+    return this.ratio === devicePixelRatio;
+  }
+
   resize(width: number, height: number): void {
-    this.canvas.width = Math.round(width * devicePixelRatio);
-    this.canvas.height = Math.round(height * devicePixelRatio);
+    this.ratio = devicePixelRatio;
+    this.canvas.width = Math.round(width * this.ratio);
+    this.canvas.height = Math.round(height * this.ratio);
   }
 
   /** `from` and `progress` place the marks along a running transition. */
   draw(camera: Camera, scene: Scene, extras: Extras, from: Float32Array | null, progress: number): void {
     const { pen } = this;
-    pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     pen.clearRect(0, 0, camera.width, camera.height);
     const frame = new Frame(pen, camera, scene, extras, from, progress);
     frame.anchors();

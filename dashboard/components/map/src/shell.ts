@@ -65,6 +65,11 @@ export class Shell {
     this.spoken.textContent = text;
   }
 
+  remove(): void {
+    this.tooltip.hide(); // it may be waiting for a text
+    this.root.remove();
+  }
+
   /** A canvas that lost its context gets no second one. */
   renewCanvas(): void {
     const fresh = el("canvas", "points", "", { "aria-hidden": "true" });

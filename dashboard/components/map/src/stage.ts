@@ -135,7 +135,7 @@ export class Stage {
     if (width === 0 || height === 0) return;
     const { camera } = this;
     const same = camera.width === width && camera.height === height;
-    if (same && this.points === this.sized) return;
+    if (same && this.overlay.isSharp && this.points === this.sized) return;
     camera.width = width;
     camera.height = height;
     this.shell.legend.settle(width);
@@ -184,6 +184,7 @@ export class Stage {
   private paint(): void {
     const { scene, layers, hidden, colors, theme } = this;
     if (scene === null || colors.length === 0) return;
+    if (!this.overlay.isSharp) return this.resize(); // the page was moved to a screen of other pixels
     const progress = this.from === null ? 1 : (this.points?.progress ?? 1);
     this.overlay.draw(this.camera, scene, { ...this.marks, layers, hidden, colors, theme }, this.from, progress);
   }
@@ -193,9 +194,6 @@ export class Stage {
   }
 
   readonly visible = (i: number): boolean => this.scene!.visible(i, this.layers, this.hidden);
-
-  /** Does a region take the point? The server's rule: by its own layer, whatever rings are around it. */
-  readonly takeable = (i: number): boolean => this.scene!.inLayer(i, this.layers, this.hidden);
 
   nearest(px: number, py: number): number {
     if (this.scene === null) return -1;

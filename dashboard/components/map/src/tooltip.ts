@@ -29,6 +29,11 @@ export class Tooltip {
     this.element.hidden = true;
   }
 
+  /** What was fetched holds a label, or its absence, of that time. */
+  forget(): void {
+    this.texts.clear();
+  }
+
   /** The example's text for a screen reader. */
   async spoken(prefix: string, index: number): Promise<string> {
     const example = await this.texts.get(prefix, index, new AbortController().signal);

@@ -120,6 +120,7 @@ export class MapView implements PointerHost, KeyHost, ShellHost, Linked {
       this.left();
       this.dropRegion(); // its outline was drawn around the points as they stood
     }
+    if (before !== null && before.data.marks.revision !== data.marks.revision) this.shell.tooltip.forget(); // labels changed
     if (stage.marks.cursor >= loaded.codes.length) stage.marks.cursor = -1;
     stage.put(new Scene(data, loaded), moved && before.data.view === data.view && !reducedMotion());
     if (this.fitNext) this.fit();
@@ -171,7 +172,7 @@ export class MapView implements PointerHost, KeyHost, ShellHost, Linked {
   enclosed(kind: "lasso" | "box", outline: Point[]): void {
     const { stage } = this;
     if (stage.scene === null) return;
-    const { polygon, members } = enclose(outline, this.camera, stage.scene, stage.grid, stage.takeable);
+    const { polygon, members } = enclose(outline, this.camera, stage.scene, stage.grid, stage.visible); // the server's rule
     if (polygon.length < 3) return;
     const { view, round, revision, codes } = stage.scene.data;
     const seen = { codes_revision: codes.revision, hidden: [...stage.hidden], layers: { ...stage.layers } };
@@ -290,11 +291,10 @@ export class MapView implements PointerHost, KeyHost, ShellHost, Linked {
   }
 
   destroy(): void {
-    this.fetching?.stop.abort();
-    this.fetching = null;
+    this.settle();
     this.link.leave();
     this.stage.destroy();
-    this.shell.root.remove();
+    this.shell.remove();
     this.unpublish();
   }
 }
