@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         start_worker,
         worker_status,
     )
+    from alvin_core.worker.params import automatic_map_points
 
 __version__ = "0.1.0"
 
@@ -180,6 +181,7 @@ _HOMES = {
         "Selection",
         "TrainingDynamics",
     ),
+    "alvin_core.worker.params": ("automatic_map_points",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -233,6 +235,7 @@ __all__ = [
     "TrashedRun",
     "WorkerStatus",
     "__version__",
+    "automatic_map_points",
     "cancel_job",
     "check_dataset",
     "create_run",

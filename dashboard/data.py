@@ -9,24 +9,24 @@ from __future__ import annotations
 import os
 from dataclasses import fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from alvin_core import RunNotFoundError, enqueue_job, list_jobs, list_runs, open_run
+from alvin_core import RunNotFoundError, automatic_map_points, enqueue_job, list_jobs, list_runs, open_run
 from dashboard.shelf import Shelf
 
 if TYPE_CHECKING:
     from alvin_core import Job, MapColumns, Projection, RoundRecord, Run, RunInfo
 
 __all__ = [
-    "AUTOMATIC_MAP",
     "columns",
     "forget_run",
     "has_store",
     "labels_changed",
-    "newest_record",
+    "labels_file",
     "opened",
     "record",
     "request_projection",
@@ -37,7 +37,6 @@ __all__ = [
 
 Space = Literal["model", "encoder"]
 
-AUTOMATIC_MAP = 20_000  # points; a UMAP of more takes the worker longer than a glance at a round should
 STILL_THERE = 1.0  # seconds for which a run is taken to be there without asking the store
 LABELS_HOLD = 5.0  # seconds after which labels given by other processes are looked for
 MEMORY = 512 * 2**20  # bytes of columns; those of a million points take about 60 MB
@@ -103,12 +102,6 @@ def record(run_id: str, round_no: int) -> RoundRecord:
     return _records.get((store(), run_id, round_no), lambda: opened(run_id).record(round_no))
 
 
-def newest_record(run_id: str) -> RoundRecord | None:
-    """Return the figures of the newest round, or None before the first."""
-    n_rounds = opened(run_id).n_rounds
-    return record(run_id, n_rounds - 1) if n_rounds else None
-
-
 def columns(run_id: str, round_no: int) -> MapColumns:
     """Return a round's columns with the labels that hold now.
 
@@ -139,9 +132,15 @@ def _labels_of(run: Run) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def shown_projection(
-    run_id: str, round_no: int, space: Space = "model", *, ask: bool = True
-) -> tuple[Projection, str]:
+def labels_file(run_id: str, format_: str) -> bytes:
+    """Return the labels that hold now as a file's content; ``format_`` is csv, jsonl or parquet."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "labels"
+        opened(run_id).export(path, format_)
+        return path.read_bytes()
+
+
+def shown_projection(run_id: str, round_no: int, space: Space = "model", *, ask: bool = True) -> tuple[Projection, str]:
     """Return the best map of a round there is now, and a note where it is not the round's own UMAP.
 
     The stored UMAP; else that of the nearest earlier round; else PCA, which takes no time. Where the worker can make
@@ -190,7 +189,7 @@ def _wanted(run_id: str, round_no: int, space: Space, *, ask: bool) -> str:
     if tried is not None and tried.state in ("failed", "cancelled"):
         return f"making the UMAP {'failed' if tried.state == 'failed' else 'was cancelled'}"
     n_points = len(opened(run_id).dataset.rows_of("pool"))
-    if n_points > AUTOMATIC_MAP:
+    if n_points > automatic_map_points():
         return f"a UMAP of {n_points:,} points takes minutes and is made when asked for"
     # One at a time while a user looks through rounds.
     if ask and not any(job.active and job.kind == "project" for job in jobs):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -64,8 +63,11 @@ def serve_dashboard(store: Path, *, port: int, open_browser: bool) -> int:
         raise SettingsError(f"--port {port} is out of range: it must be between 1 and 65535")
     if store.exists() and not store.is_dir():
         raise StoreError(f"{store} is a file; a store is a folder: name another with --store")
-    command = [sys.executable, "-m", "dashboard", "--store", str(store.absolute()), "--port", str(port)]
-    process = subprocess.Popen(command if open_browser else [*command, "--no-browser"])
+    from alvin_core.worker.starting import python_command, worker_environment
+
+    # As the worker is started: a file "dashboard.py" in the folder at hand is not what is meant.
+    command = [*python_command("dashboard"), "--store", str(store.absolute()), "--port", str(port)]
+    process = subprocess.Popen(command if open_browser else [*command, "--no-browser"], env=worker_environment())
     # `kill` of this process must end the server too, and through it the worker.
     before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
     try:

@@ -27,7 +27,7 @@ NEEDED = ("numpy", "pandas", "torch", "transformers", "safetensors", "sqlalchemy
 OPTIONAL = {
     "faiss-cpu": "only for alvin.backend = faiss-flat or faiss-hnsw; the exact search needs it not",
     "numba": "the exact search of neighbors is slower without",
-    "pyarrow": "only to read and write Parquet",
+    "pyarrow": "only to read and write Parquet, and to search texts",
     "streamlit": "only for the dashboard; pip install 'alvin-studio[dashboard]'",
     "umap-learn": "only for the dashboard's maps, which are principal components without; the same extra",
     "datasets": "only for --data hf:NAME; pip install 'alvin-studio[hub]'",

@@ -84,6 +84,8 @@ def trash(
     folder = store_path(store)
     if run is not None and empty:
         raise SettingsError("--empty takes all that is in the trash; leave the run out, or leave out --empty")
+    if older_than and not empty:
+        raise SettingsError("--older-than goes with --empty; add --empty, or leave out --older-than")
     if empty:
         _empty(folder, older_than, yes=yes)
     elif run is None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from alvin_core.run import frames
 from alvin_core.run.exporting import export_labels
-from alvin_core.run.handle import RunHandle, missing_labels
+from alvin_core.run.handle import RunHandle, pending_ids
 from alvin_core.run.submitting import submit_labels, undo_labels
 from alvin_core.run.values import SubmitReport
-from alvin_core.store.labels import current_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +59,7 @@ class RunAnnotating:
         """Return the proposed examples that have no label yet, best first: ``id``, the text, ``attribute``."""
         with self._handle.store.read() as session:
             self._handle.check_exists(session)
-            ids, _ = missing_labels(session, self._handle.row.id, current_labels(session, self._handle.row.id))
+            ids = pending_ids(session, self._handle.row.id)
         return frames.pending_frame(self._handle, ids)
 
     def labels(self) -> pd.DataFrame:

@@ -64,7 +64,7 @@ def pack_run(store: Path | str, run: str, path: Path | str) -> Path:
     if not path.parent.is_dir():
         raise StoreError(f"cannot write {path}: there is no folder {path.parent}; make it first, or name another file")
     snapshot = take_snapshot(open_store(store), run)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("wb") as file:
             with zipfile.ZipFile(file, "w", allowZip64=True) as archive:

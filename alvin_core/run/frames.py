@@ -12,9 +12,8 @@ from alvin_core.data.dataset import UNLABELED, Dataset
 from alvin_core.run.archive import dynamics_of, rankings_of
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.values import RoundRecord
-from alvin_core.store.labels import current_labels
+from alvin_core.store.labels import HeldLabel, current_labels
 from alvin_core.store.rounds import list_rounds
-from alvin_core.store.tables import LabelRow
 from alvin_core.strategies.ranking import entropy_of
 
 if TYPE_CHECKING:
@@ -202,7 +201,7 @@ def example_columns(dataset: Dataset, rows: NDArray[Any]) -> dict[str, Any]:
     return columns
 
 
-def _label_columns(handle: RunHandle, labels: dict[str, LabelRow], ends: list[int]) -> dict[str, Any]:
+def _label_columns(handle: RunHandle, labels: dict[str, HeldLabel], ends: list[int]) -> dict[str, Any]:
     dataset = handle.dataset
     rows, classes = handle.labeled(labels)
     shown = np.where(dataset.splits == "pool", UNLABELED, dataset.labels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,14 @@ from alvin_core.settings import RunSettings
 from alvin_core.store.arrays import load_arrays
 from alvin_core.store.database import Store
 from alvin_core.store.datasets import load_stored_dataset
+from alvin_core.store.labels import HeldLabel, current_labels
 from alvin_core.store.rounds import count_rounds, find_round, proposal
 from alvin_core.store.runs import in_trash_message, is_trashed
-from alvin_core.store.tables import LabelRow, RoundRow, RunRow
+from alvin_core.store.tables import RoundRow, RunRow
 
-__all__ = ["RunHandle", "missing_labels", "state_of"]
+__all__ = ["RunHandle", "missing_labels", "pending_ids", "state_of"]
+
+ROUNDS_AT_HAND = 4  # whose packed arrays are kept; those of a million examples take some 50 MB
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,12 @@ class RunHandle:
         return found
 
     def round(self, round_no: int) -> tuple[RoundRow, dict[str, NDArray[Any]]]:
-        """Return a finished round and its packed arrays."""
+        """Return a finished round and its packed arrays, which are read-only."""
         with self.store.read() as session:
             stored = self.round_row(session, round_no)
-        return stored, load_arrays(self.folder / stored.folder)
+        return stored, dict(_arrays_of(self.folder / stored.folder))
 
-    def labeled(self, labels: dict[str, LabelRow]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def labeled(self, labels: dict[str, HeldLabel]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return rows in the data set and classes of some labels, both of shape (n_labeled,), in their order."""
         class_of_name = {name: class_ for class_, name in enumerate(self.dataset.classes)}
         rows = np.fromiter((self.row_of_id[one] for one in labels), dtype=np.int64, count=len(labels))
@@ -117,9 +120,25 @@ def missing_labels(session: Session, run_id: str, labels: Collection[str]) -> tu
     return [example_id for example_id in proposed if example_id not in labels], len(proposed)
 
 
-def state_of(session: Session, row: RunRow, labels: Mapping[str, LabelRow]) -> RunState:
+def pending_ids(session: Session, run_id: str) -> list[str]:
+    """Return the ids of the newest proposal that have no label yet, in its order."""
+    proposed, _ = missing_labels(session, run_id, ())
+    held = current_labels(session, run_id, example_ids=proposed)
+    return [one for one in proposed if one not in held]
+
+
+def state_of(session: Session, row: RunRow, labels: Mapping[str, HeldLabel]) -> RunState:
     """Return whether the run waits for a person: to answer its proposal, or to give it a second class."""
     if row.annotator != "person":
         return "ready"
     missing, _ = missing_labels(session, row.id, labels)
     return "waiting" if missing or len({one.label for one in labels.values()}) < 2 else "ready"
+
+
+@lru_cache(maxsize=ROUNDS_AT_HAND)
+def _arrays_of(folder: Path) -> dict[str, NDArray[Any]]:
+    # A round's folder never changes and its name never comes again; a page asks for the same few all the time.
+    arrays = load_arrays(folder)
+    for array in arrays.values():
+        array.setflags(write=False)
+    return arrays

@@ -29,7 +29,7 @@ def held_classes(handle: RunHandle, *moments: int | None) -> list[NDArray[np.int
 
     Notes
     -----
-    What `alvin_core.store.labels.current_labels` answers for one moment, with no object made for each event.
+    What `alvin_core.store.labels.current_labels` answers for one moment, for several in one reading.
     """
     query = select(LabelRow.seq, LabelRow.example_id, LabelRow.label, LabelRow.action)
     with handle.store.read() as session:

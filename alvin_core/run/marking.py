@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session
 
 from alvin_core.errors import LabelError
-from alvin_core.run.handle import RunHandle, missing_labels
+from alvin_core.run.handle import RunHandle, pending_ids
 from alvin_core.run.submitting import check_annotator
-from alvin_core.store.labels import current_labels, label_events
+from alvin_core.store.labels import label_events
 from alvin_core.store.marks import Action, add_mark, held_marks, mark_events, skipped_by
 from alvin_core.store.tables import LabelRow, MarkRow
 
@@ -81,7 +81,7 @@ def queue_of(handle: RunHandle, annotator: str) -> list[str]:
     check_annotator(annotator)
     with handle.store.read() as session:
         handle.check_exists(session)
-        missing, _ = missing_labels(session, handle.row.id, current_labels(session, handle.row.id))
+        missing = pending_ids(session, handle.row.id)
         skipped = skipped_by(session, handle.row.id, annotator)
     open_ids, put_off = set(missing), set(skipped)
     return [one for one in missing if one not in put_off] + [one for one in skipped if one in open_ids]

@@ -31,7 +31,7 @@ from alvin_core.run.archive import VECTORS
 from alvin_core.run.engine import Engine
 from alvin_core.run.handle import RunHandle
 from alvin_core.settings import RunSettings
-from alvin_core.store.arrays import disk_reason, load_array, load_arrays, load_packed, save_packed, sync_folder
+from alvin_core.store.arrays import NEW, disk_reason, load_array, load_arrays, load_packed, save_packed, sync_folder
 from alvin_core.store.rounds import list_rounds
 from alvin_core.store.tables import RoundRow
 from alvin_core.types import Float32Array
@@ -39,7 +39,6 @@ from alvin_core.types import Float32Array
 __all__ = ["place_vectors", "project_round", "stored_projection"]
 
 SPACES = ("model", "encoder")
-NEW = ".new"  # until a map is whole
 LEFTOVER_AFTER = 3600.0  # seconds: by then the process that was writing is gone
 MAP_FORMAT = 1  # raise when a map that was stored means something else
 

@@ -64,7 +64,7 @@ def search_pool(handle: RunHandle, text: str, *, regex: bool = False) -> BoolArr
     that needs to be true, no backreferences and no lookaround, is refused.
     """
     rows = handle.dataset.rows_of("pool")
-    if not text.strip():
+    if not text.strip() or any("\ud800" <= one <= "\udfff" for one in text):  # half a character is in no text
         return np.zeros(len(rows), dtype=bool)
     found = _matches(handle, text) if regex else _substrings(handle, text)
     return found[rows]

@@ -10,8 +10,7 @@ from alvin_core.data.problems import shorten
 from alvin_core.errors import LabelError
 from alvin_core.run.handle import RunHandle, missing_labels
 from alvin_core.run.values import SubmitReport
-from alvin_core.store.labels import add_labels, add_undos, current_labels
-from alvin_core.store.tables import LabelRow
+from alvin_core.store.labels import HeldLabel, add_labels, add_undos, current_labels
 
 __all__ = ["check_annotator", "submit_labels", "undo_labels"]
 
@@ -28,8 +27,9 @@ def submit_labels(handle: RunHandle, labels: Any, annotator: str) -> SubmitRepor
     wanted = [(example_id, label) for example_id, label in given if label is not None]
     with handle.store.write() as session:
         handle.check_exists(session)
-        held = current_labels(session, handle.row.id)
         missing = set(missing_labels(session, handle.row.id, ())[0])
+        asked = missing.union(example_id for example_id, _ in wanted if example_id in handle.row_of_id)
+        held = current_labels(session, handle.row.id, example_ids=asked)
         new = _check(handle, wanted, held)
         add_labels(session, handle.row.id, new.items(), source="person", annotator=annotator)
     return SubmitReport(
@@ -46,14 +46,15 @@ def undo_labels(handle: RunHandle, example_ids: Collection[str], annotator: str)
     check_annotator(annotator)
     with handle.store.write() as session:
         handle.check_exists(session)
-        held = current_labels(session, handle.row.id)
+        known = [one for one in example_ids if one in handle.row_of_id]
+        held = current_labels(session, handle.row.id, example_ids=known)
         missing = [one for one in example_ids if one not in held]
         if missing:
             more = "" if len(example_ids) == 1 else f"; none of the {len(example_ids)} was taken back"
             raise LabelError(
                 f"example {missing[0]!r} has no label in the run {handle.row.name!r}, nothing to undo{more}"
             )
-        add_undos(session, [held[one] for one in example_ids], annotator=annotator)
+        add_undos(session, handle.row.id, [held[one] for one in example_ids], annotator=annotator)
 
 
 def check_annotator(annotator: str) -> None:
@@ -64,7 +65,7 @@ def check_annotator(annotator: str) -> None:
         )
 
 
-def _check(handle: RunHandle, wanted: list[tuple[str, str]], held: Mapping[str, LabelRow]) -> dict[str, str]:
+def _check(handle: RunHandle, wanted: list[tuple[str, str]], held: Mapping[str, HeldLabel]) -> dict[str, str]:
     """Return the labels that are new; raise when any label cannot be stored."""
     problems = []
     new: dict[str, str] = {}

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from alvin_core.errors import StoreError
 
 __all__ = [
+    "NEW",
     "disk_reason",
     "link_folder",
     "load_array",
@@ -32,7 +33,7 @@ __all__ = [
 
 PACKED = "arrays.npz"
 TEMPORARY = ".part"
-UNFINISHED = (TEMPORARY, ".new")  # ends of names that files have until they are whole
+NEW = ".new"  # of a file that takes another's place once it is whole
 COMPARED_BYTES = 2**24  # of two arrays at a time
 MAKE_ROOM = "free some space; the store's folder 'cache' may be deleted at any time"
 
@@ -160,7 +161,7 @@ def link_folder(source: Path, target: Path) -> None:
     try:
         make_folder(target.parent)
         target.mkdir()
-        for path in sorted(one for one in source.iterdir() if one.suffix not in UNFINISHED):
+        for path in sorted(one for one in source.iterdir() if one.suffix not in (TEMPORARY, NEW)):
             _link_or_copy(path, target / path.name)
         sync_folder(target)
         sync_folder(target.parent)

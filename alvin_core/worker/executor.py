@@ -191,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     faulthandler.enable()
     line = Line()
     _give_way()
-    warm_up = None if arguments.cold else WarmUp()
+    warm_up = None if arguments.cold or os.environ.get("ALVIN_WARM_UP") == "0" else WarmUp()
     # Ctrl-C is for the supervisor; the number is used here to break off the warming up.
     signal.signal(signal.SIGINT, signal.SIG_IGN if warm_up is None else warm_up.on_signal)
     Executor(arguments.store, line, warm_up).run()

@@ -97,7 +97,7 @@ def enqueue_job(
         ``params["round"]`` in ``params["space"]`` (``model`` by default). ``create`` makes a run of the data at
         ``params["path"]`` (a file, a sample's name, or ``hf:…``), with ``columns``, ``settings`` (nested), ``name``,
         ``seed``, ``strict``, ``classes`` and ``source``; with ``rounds`` it trains round 0 and so many more;
-        ``delete_after`` removes an upload once the run is there to stay: a start that failed can be tried again.
+        ``delete_after`` removes an upload once the job is done; one that failed can be asked for again.
     run : str, optional
         A name or id; of ``rounds`` and ``project``.
     params : mapping, optional

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from alvin_core.data.columns import STANDARD_NAMES
+from alvin_core.data.problems import shorten
 from alvin_core.data.samples import sample_names
 from alvin_core.errors import DataError, SettingsError
 from alvin_core.settings import RunSettings
 from alvin_core.store.runs import check_name
 
-__all__ = ["KINDS", "NEEDS_RUN", "checked_params", "is_upload"]
+__all__ = ["KINDS", "NEEDS_RUN", "automatic_map_points", "checked_params", "is_upload"]
 
 KINDS = ("rounds", "create", "project")
 NEEDS_RUN = ("rounds", "project")
@@ -101,12 +103,17 @@ def _locate(data: str) -> str:
         return data
     if "\0" in data:
         raise DataError(f"path = {data!r} holds a null byte; no file is called so")
-    path = Path(data).expanduser()
-    if path.is_file():
-        return str(path.absolute())
+    samples = ", ".join(sample_names())
+    try:
+        path = Path(data).expanduser()
+        if path.is_file():
+            return str(path.absolute())
+    except (OSError, RuntimeError) as error:  # too long a name, a folder that may not be read, nobody's home
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"cannot look for the file {shorten(data)}: {reason}; the samples: {samples}") from error
     if data in sample_names():
         return data
-    raise DataError(f"there is no file {data!r}, and no sample is called so; the samples: {', '.join(sample_names())}")
+    raise DataError(f"there is no file {shorten(data)}, and no sample is called so; the samples: {samples}")
 
 
 def _columns(given: object) -> dict[str, str]:
@@ -160,3 +167,12 @@ def _flag(params: Mapping[str, Any], name: str) -> bool:
     if not isinstance(value, bool):
         raise SettingsError(f"{name} = {value!r} must be true or false")
     return value
+
+
+def automatic_map_points() -> int:
+    """Return up to how many points a round is mapped unasked: ``$ALVIN_AUTOMATIC_MAP``, else 20,000.
+
+    More take the worker minutes.
+    """
+    value = os.environ.get("ALVIN_AUTOMATIC_MAP", "")
+    return int(value) if value.isdecimal() else 20_000

@@ -17,12 +17,11 @@ from alvin_core.progress import Progress, ProgressEvent
 from alvin_core.run import Run, create_run, delete_run, open_run
 from alvin_core.settings import RunSettings
 from alvin_core.worker.lines import one_line
-from alvin_core.worker.params import is_upload
+from alvin_core.worker.params import automatic_map_points, is_upload
 from alvin_core.worker.timing import TimeLeft, round_seconds
 
 __all__ = ["Desk", "Request", "Teller", "do_job"]
 
-MAP_UNASKED = 20_000  # points of round 0 that get a map without anybody asking; more take minutes
 KEPT_RUNS = 2  # with encoder and features in memory
 MAP = "map"
 
@@ -121,23 +120,21 @@ def _do_create(desk: Desk, request: Request, teller: Teller) -> dict[str, Any]:
     run = _create(desk, request.params, teller)
     desk.keep(run)
     result: dict[str, Any] = {"run_id": run.id, "run": run.name, "rounds": [], "notes": list(run.dataset.warnings)}
-    rounds, is_gone = request.params["rounds"], False
+    rounds = request.params["rounds"]
     try:
         teller.finished(result)
-        return result if rounds is None else _train(desk, run, rounds + 1, result, teller)
+        result = result if rounds is None else _train(desk, run, rounds + 1, result, teller)
     except (Cancelled, RunBusyError):
         raise
-    except AlvinError:
-        # As if it had never been: the corrected job can take the same name, and the same upload.
+    except Exception:
+        # As if it had never been: the corrected job can take the same name.
         if not run.n_rounds:
             with suppress(AlvinError):  # what went wrong first is what the user must hear of
                 delete_run(desk.store, run.id)
-                is_gone = True
                 teller.finished({"run_id": None})
         raise
-    finally:
-        if not is_gone:
-            _delete_upload(desk, request.params)
+    _delete_upload(desk, request.params)  # not before: a start that fails can be tried again
+    return result
 
 
 _WORK: dict[str, Callable[[Desk, Request, Teller], dict[str, Any]]] = {
@@ -196,7 +193,7 @@ def _train(desk: Desk, run: Run, n: int, result: dict[str, Any], teller: Teller)
 
 def _wants_map(run: Run, round_no: int, result: dict[str, Any]) -> bool:
     if round_no == 0:
-        return len(run.dataset.rows_of("pool")) <= MAP_UNASKED
+        return len(run.dataset.rows_of("pool")) <= automatic_map_points()
     try:
         return run.projection(round_no - 1) is not None
     except Exception as error:  # a map that cannot be read keeps no round from being trained

@@ -191,7 +191,7 @@ def _link(key: str, example_id: str, label: str) -> None:
 
 def _open(example_id: str) -> None:
     go(example=example_id)
-    st.rerun(["explore_map", "explore_side"])
+    st.rerun(["explore_side", "explore_map"])
 
 
 def _quote(text: str) -> str:

@@ -29,6 +29,7 @@ __all__ = ["chosen_points", "render_map"]
 
 MAP_HEIGHT: Final = 562  # pixels
 REGION: Final = "_region"  # session key: what was drawn on the map, as the browser sent it
+PICKED: Final = "_picked"  # session key: the stamp of the click that was answered last
 WEBGL: Final = "_webgl"  # session key: False where the browser said that it has none
 FILTER: Final = "filter"  # query parameter
 LONGEST_SEARCH: Final = 200
@@ -43,12 +44,15 @@ def render_map(place: Place) -> None:
     if not read_state(st.session_state.get("map")).webgl:
         st.session_state[WEBGL] = False  # the map's own state goes with the map
     if st.session_state.get(WEBGL, True):
-        representation_map(
+        state = representation_map(
             _described(place, columns, mask),
             key="map",
             on_pick=lambda: _picked(place.run_id, place.round_no),
             on_region=_drawn,
         )
+        # A run of the script that is cut off by the next can lose its callback; the click is still in the state.
+        if state.picked_stamp != st.session_state.get(PICKED, 0) and _open_picked(place.run_id, place.round_no):
+            st.rerun()
     else:
         _without_webgl(place, columns, mask)
 
@@ -84,6 +88,7 @@ def _points_of(
         projection.xy,
         round_no=place.round_no,
         revision=projection.revision,
+        view=f"{place.run_id}/{place.space}",
         other=_other(columns, place),
     )
 
@@ -175,7 +180,7 @@ def _search() -> None:
 
 def _show_table() -> None:
     st.session_state["side"] = "Table"
-    st.rerun(["explore_map", "explore_side"])
+    st.rerun(["explore_side", "explore_map"])
 
 
 def _hold(key: str, value: object) -> None:
@@ -205,7 +210,7 @@ def _filtered() -> None:
 
 def _clear_filter() -> None:
     _write_filter(Filter())
-    st.rerun(["explore_map", "explore_side"])
+    st.rerun(["explore_side", "explore_map"])
 
 
 def _write_filter(chosen: Filter) -> None:
@@ -245,15 +250,22 @@ def _view_tool(place: Place, columns: MapColumns) -> None:
 
 
 def _picked(run_id: str, round_no: int) -> None:
-    """Open the example that was clicked."""
+    if _open_picked(run_id, round_no):
+        st.rerun(["explore_side", "explore_map"])
+
+
+def _open_picked(run_id: str, round_no: int) -> bool:
+    """Put the example that was clicked into the address; return whether there is one."""
     state = read_state(st.session_state["map"])
+    st.session_state[PICKED] = state.picked_stamp
     if state.picked is None or not state.picked_view.startswith(f"{run_id}/"):  # a click on a map that is gone
-        return
+        return False
     ids = data.columns(run_id, round_no).ids  # in the same order in every round of the run
-    if state.picked < len(ids):
-        go(example=str(ids[state.picked]))
-        st.session_state["side"] = "Example"
-    st.rerun(["explore_map", "explore_side"])
+    if state.picked >= len(ids):
+        return False
+    go(example=str(ids[state.picked]))
+    st.session_state["side"] = "Example"
+    return True
 
 
 def _drawn() -> None:

@@ -138,7 +138,7 @@ def _open_row(key: str, columns: MapColumns, points: NDArray[np.int64]) -> None:
     if rows and rows[0] < len(points):
         go(example=str(columns.ids[points[rows[0]]]))
         st.session_state["side"] = "Example"
-        st.rerun(["explore_map", "explore_side"])
+        st.rerun(["explore_side", "explore_map"])
 
 
 def _column_config() -> dict[str, Any]:

@@ -12,11 +12,12 @@ import streamlit as st
 
 from alvin_core import AlvinError, enqueue_job
 from dashboard import data, state
+from dashboard.at_hand import is_busy
 from dashboard.jobs import job_progress
 from dashboard.labelling_desk import Message
 from dashboard.state import Place
 from dashboard.theme import card, empty_state
-from dashboard.views.label_bench import REGION, Bench, bench_of, is_training, opinions_of, pool_of
+from dashboard.views.label_bench import REGION, Bench, bench_of, opinions_of, pool_of
 from dashboard.views.label_browse import render_finder, render_region
 from dashboard.views.label_card import PRESSES, render_card, render_message, state_of, take_press, undo_button
 from dashboard.views.label_side import progress_of, render_name, render_side
@@ -159,7 +160,7 @@ def _nothing_pending(place: Place, bench: Bench) -> None:
             "Train the next round" if bench.n_rounds else "Train round 0",
             key="train_next",
             type="primary",
-            disabled=bool(waits_for) or is_training(place.run_id),
+            disabled=bool(waits_for) or is_busy(place.run_id),
             on_click=_train,
             args=(place.run_id,),
         )

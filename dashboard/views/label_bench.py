@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from alvin_core import list_jobs
 from dashboard import data
 from dashboard.labelling_desk import Desk
 from dashboard.labelling_opinions import Opinions
@@ -25,7 +24,18 @@ if TYPE_CHECKING:
 
     from alvin_core import Run
 
-__all__ = ["ANNOTATOR", "LISTED", "REGION", "Bench", "Pool", "bench_of", "is_training", "opinions_of", "pool_of", "shown_text", "texts_of"]
+__all__ = [
+    "ANNOTATOR",
+    "LISTED",
+    "REGION",
+    "Bench",
+    "Pool",
+    "bench_of",
+    "opinions_of",
+    "pool_of",
+    "shown_text",
+    "texts_of",
+]
 
 ANNOTATOR: Final = "annotator"  # key of the name's field
 DESK: Final = "_label_desk"
@@ -125,11 +135,6 @@ def texts_of(run: Run, ids: Sequence[str]) -> list[tuple[str, ...]]:
     """Return the texts of pool examples, one or two each."""
     pool = pool_of(run)
     return run.texts([int(pool.rows[pool.index_of[one]]) for one in ids])
-
-
-def is_training(run_id: str) -> bool:
-    """Return whether rounds of a run are asked for or being trained."""
-    return any(job.kind == "rounds" for job in list_jobs(data.store(), run=run_id, active=True))
 
 
 def shown_text(text: str) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from alvin_core import Run
 from dashboard import data, state
 from dashboard.labelling import Given, Progress, pace_of, press_token
 from dashboard.state import Place
@@ -153,8 +151,9 @@ def _log(run_id: str) -> None:
         name = run.name
         _download("Log, CSV", f"{name}-log.csv", "text/csv", lambda: log.to_csv(index=False).encode())
         _download("Log, JSON Lines", f"{name}-log.jsonl", "application/jsonl", lambda: _json_lines(log))
-        _download("Labels, CSV", f"{name}-labels.csv", "text/csv", lambda: exported(run, "csv"))
-        _download("Labels, JSON Lines", f"{name}-labels.jsonl", "application/jsonl", lambda: exported(run, "jsonl"))
+        labels = partial(data.labels_file, run_id)
+        _download("Labels, CSV", f"{name}-labels.csv", "text/csv", partial(labels, "csv"))
+        _download("Labels, JSON Lines", f"{name}-labels.jsonl", "application/jsonl", partial(labels, "jsonl"))
 
 
 def _download(label: str, file_name: str, mime: str, make: object) -> None:
@@ -165,11 +164,3 @@ def _download(label: str, file_name: str, mime: str, make: object) -> None:
 def _json_lines(log: pd.DataFrame) -> bytes:
     rows = log.astype(object).where(log.notna(), None).to_dict(orient="records")
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-
-
-def exported(run: Run, kind: str) -> bytes:
-    """Return the labels that hold now as the engine exports them."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / f"labels.{kind}"
-        run.export(path, kind)
-        return path.read_bytes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -53,12 +52,9 @@ def render_keeping(info: RunInfo) -> None:
 
 
 def labels_file(run_id: str, format_: str) -> bytes:
-    """Return the labels that hold now as a file's content; ``format_`` is csv, jsonl or parquet."""
+    """Return `dashboard.data.labels_file`; an error is shown on the page too."""
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "labels"
-            data.opened(run_id).export(path, format_)
-            return path.read_bytes()
+        return data.labels_file(run_id, format_)
     except AlvinError as error:
         notify(str(error), kind="error")
         raise

@@ -83,6 +83,9 @@ def test_the_dark_scheme_is_dark_throughout(
         page = context.new_page()
         page.goto(f"{dashboard.url}/?run=first&page=runs")
         settled(page, HEADER)
+        page.wait_for_function(  # the style sheet comes with the page, in its own time
+            "getComputedStyle(document.querySelector('.st-key-header')).backgroundColor !== 'rgba(0, 0, 0, 0)'"
+        )
         colours = page.evaluate(
             "['.stApp', '.st-key-header'].map(one => getComputedStyle(document.querySelector(one)).backgroundColor)"
         )

@@ -147,6 +147,19 @@ def test_skip_undo_flag_and_note_from_the_keyboard(
     assert page.locator(".st-key-annotator input").input_value() == "Ada"
 
 
+def test_a_class_key_right_behind_the_flag_is_not_lost(
+    waiting: alvin.Run, serve: Callable[[Path], Any], page: Page, settled: Callable[..., None], tmp_path: Path
+) -> None:
+    open_page(page, serve(tmp_path / "store").url, "keys", settled)
+    first = example(page)
+    page.keyboard.press("f")
+    page.keyboard.press("2")  # before the flag can be on the screen
+    page.wait_for_function(NEXT, arg=first)
+    settled(page)
+    assert labels_of(waiting) == {first: "pos"}
+    assert waiting.marks().set_index("id").loc[first, "flagged"]
+
+
 def test_nobody_labels_without_a_name(
     waiting: alvin.Run, serve: Callable[[Path], Any], page: Page, settled: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -226,8 +239,8 @@ def test_a_lasso_is_labeled_at_once_and_taken_back_at_once(
     page.locator(".st-key-label_find").get_by_text("Map").click()
     canvas = page.locator(".st-key-map canvas").first
     canvas.wait_for()
+    page.wait_for_function("window.__alvinMaps?.map?.ready")
     settled(page)
-    page.wait_for_timeout(1500)  # the points are drawn
     box = canvas.bounding_box()
     assert box is not None
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

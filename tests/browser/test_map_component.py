@@ -158,6 +158,18 @@ def test_hovering_shows_a_hostile_text_as_text(page: Page, served: Any, show: Sh
     assert served.asked.count(f"/texts/{index}") == asked == 1  # the second time from memory
 
 
+def test_a_text_is_asked_for_again_once_labels_have_changed(page: Page, served: Any, show: Show) -> None:
+    data = served.world.data()
+    show(data)
+    index = lonely(served.world.xy(0))
+    for revision in ("marks-0", "marks-0", "later"):
+        show(data | {"marks": {"url": f"/marks-0.bin?{revision}", "revision": revision}})
+        page.mouse.move(5, 5)
+        page.mouse.move(*place(page, index))
+        page.locator(".tooltip").wait_for()
+    assert served.asked.count(f"/texts/{index}") == 2
+
+
 def test_a_lasso_sends_its_outline_and_the_count_of_what_it_holds(page: Page, served: Any, show: Show) -> None:
     show(served.world.data())
     page.locator("[data-mode='lasso']").first.click()
@@ -186,6 +198,15 @@ def test_a_region_leaves_out_what_the_legend_and_the_layers_hide(page: Page, ser
     assert region["hidden"] == [1]
     assert region["layers"]["labeled"] is False
     assert region["count"] == int(held.sum()) > 20
+
+
+def test_a_region_counts_a_ringed_point_though_the_pool_is_off(page: Page, served: Any, show: Show) -> None:
+    show(served.world.data(layers=served.world.data()["layers"] | {"pool": False, "labeled": False}))
+    marks, xy = served.world.marks(0), served.world.xy(0)
+    ringed = marks & world.SELECTED != 0
+    circle(page, int(np.flatnonzero(ringed)[0]), 110, shift=True)
+    (region,) = sent(page, "region")
+    assert region["count"] == int((inside(region["polygon"], xy) & ringed).sum()) > 0
 
 
 def test_a_box_has_four_corners_and_a_click_beside_it_clears_it(page: Page, served: Any, show: Show) -> None:
@@ -318,6 +339,18 @@ def test_without_webgl_the_map_says_so_in_its_place(page: Page, served: Any) -> 
     page.locator(".notice").wait_for()
     assert "WebGL" in (page.locator(".notice").text_content() or "")
     assert sent(page, "webgl") == [False]
+
+
+def test_marks_stay_on_their_points_when_the_page_moves_to_a_finer_screen(page: Page, served: Any, show: Show) -> None:
+    show(served.world.data())
+    size = "() => { const c = document.querySelector('.st-key-map').shadowRoot.querySelector('canvas.overlay');"
+    size += " return [c.width / c.clientWidth, c.height / c.clientHeight]; }"
+    assert page.evaluate(size) == [1, 1]
+    metrics = {"width": 900, "height": 440, "deviceScaleFactor": 2, "mobile": False}
+    page.context.new_cdp_session(page).send("Emulation.setDeviceMetricsOverride", metrics)
+    page.mouse.move(*place(page, 5))
+    page.wait_for_function(f"() => ({size})()[0] === 2")
+    assert page.evaluate(size) == [2, 2]
 
 
 def test_a_graphics_context_that_is_taken_away_comes_back(page: Page, served: Any) -> None:

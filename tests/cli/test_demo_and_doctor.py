@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alvin_core.cli import demo, doctor
+from alvin_core.cli.dashboard import serve_dashboard
 from alvin_core.data.dataset import Dataset
 from alvin_core.data.planted import make_planted
 from alvin_core.encoding.models import packaged_folder
@@ -132,3 +134,15 @@ def test_the_doctor_refuses_a_store_on_a_network_drive(alvin: Any, monkeypatch: 
     answer = alvin("doctor")
     assert answer.code == 1
     assert any(line.startswith("MISSING  store") and "network drive (nfs)" in line for line in answer.lines)
+
+
+def test_a_file_called_dashboard_in_the_folder_at_hand_is_not_the_dashboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dashboard.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert serve_dashboard(tmp_path / "store", port=port, open_browser=False) == 2  # the port is in use

@@ -86,6 +86,7 @@ def test_the_trash_is_emptied_when_somebody_says_so(alvin: Any, kept: Path) -> N
     assert "deleting 1 run in the trash cannot be undone; repeat the command with --yes" in answer.err
     assert alvin("trash", "--empty", "--older-than", "1", "--yes").out == "deleted 0 runs for good\n"
     assert "leave the run out" in alvin("trash", "first", "--empty").err
+    assert "--older-than goes with --empty" in alvin("trash", "--older-than", "1").err
     assert alvin("trash", "--empty", "--yes").out == "deleted 1 run for good\n"
     assert alvin("restore", "first").err == "alvin: no run called 'first' is in the trash; there are: none\n"
     assert alvin("trash", "--empty", "--yes").out == "deleted 0 runs for good\n"

@@ -235,4 +235,4 @@ def test_the_pieces_of_pages_show_texts_as_text() -> None:
     assert "<img" not in theme.term(hostile, hostile) + theme.figure_tile(hostile, hostile, hostile, hostile)
     assert theme.term("anchor").startswith('<span class="alvin-term"')
     assert theme.term("no such word") == "no such word"
-    assert theme.plain("*a* :red[b] $x$ `c` <d>") == r"\*a\* \:red\[b\] \$x\$ \`c\` \<d\>"
+    assert theme.plain("*a* :red[b] $x$ `c` <d>") == "\\*a\\* \\:\u2060red\\[b\\] \\$x\\$ \\`c\\` \\<d\\>"

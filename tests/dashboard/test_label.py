@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from alvin_core import Run, RunSettings, create_run
+from dashboard import data
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
@@ -100,6 +101,21 @@ def test_the_example_of_the_address_is_in_front(run: Run) -> None:
 def test_an_example_of_another_split_is_refused_in_words(run: Run) -> None:
     text = page_text(opened(example="e00065"))
     assert "has no pool example e00065" in text
+
+
+def test_what_was_found_in_one_run_is_not_listed_in_the_next(run: Run) -> None:
+    other = create_run(data.store(), run.dataset, RunSettings(budget=5, initial=4), name="other")
+    app = opened()
+    app.session_state["_label_desk"].turn_to("browse")
+    app.run()
+    app.text_input(key="label_search").input("text 17,").run()
+    assert app.dataframe
+    app.query_params["run"] = other.name
+    app.run()
+    app.session_state["_label_desk"].turn_to("browse")
+    app.run()
+    assert not app.exception
+    assert not app.dataframe
 
 
 def test_searching_finds_examples_to_label(run: Run) -> None:

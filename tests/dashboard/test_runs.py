@@ -125,6 +125,16 @@ def test_training_from_the_list_asks_the_worker_for_so_many_rounds(store: Path) 
     assert "training" in _html(app)
 
 
+def test_a_run_is_forked_from_the_list_at_its_newest_round(store: Path) -> None:
+    app = _click(_visit(run="older"), f"fork_{_ids(store)['older']}")
+    app.text_input(key="fork_name").input("twig")
+    app.number_input(key="fork_rounds").set_value(0)
+    app = _click(app, "fork_confirm")
+    twig = alvin.open_run(store, "twig")
+    assert twig.parent == (_ids(store)["older"], 1)
+    assert _param(app, "run") == "twig"
+
+
 def test_a_run_that_waits_for_labels_leads_to_the_page_label(store: Path) -> None:
     app = _visit(run="waiting")
     run_id = _ids(store)["waiting"]

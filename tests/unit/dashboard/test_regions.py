@@ -176,6 +176,14 @@ def test_a_region_of_another_map_or_a_malformed_one_is_refused(columns, xy, give
         rows_of(columns, xy, **given)
 
 
+def test_a_region_of_a_run_with_the_same_places_such_as_a_fork_is_refused(columns, xy) -> None:
+    codes = color_by(columns, "class")
+    asked = {"round_no": 2, "revision": "r1"}
+    assert len(region_rows(drawn(codes), columns, codes, xy, view="v", **asked)) == 8
+    with pytest.raises(RegionError, match="another run or space"):
+        region_rows(drawn(codes), columns, codes, xy, view="w", **asked)
+
+
 def test_a_region_drawn_before_the_colours_changed_holds_when_nothing_was_hidden(columns, xy) -> None:
     assert rows_of(columns, xy, codes_revision="old") == list(range(8))
 

@@ -20,6 +20,21 @@ def test_nearest_rows_are_those_of_brute_force_in_blocks_and_with_ties(monkeypat
     np.testing.assert_array_equal(rows, np.argsort(exact, axis=1, kind="stable")[:, :89])
 
 
+@pytest.mark.parametrize("kind", ["spread", "ties", "beyond float32"])
+def test_among_many_rows_the_nearest_are_those_of_brute_force(kind: str) -> None:
+    rng = np.random.default_rng(2)
+    vectors = rng.standard_normal((5000, 3)) if kind != "ties" else rng.integers(0, 3, (5000, 3))
+    vectors = (vectors * (1e25 if kind == "beyond float32" else 1)).astype(np.float32)
+    own = np.array([0, 17, 4999])
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows, distances = nearest_rows(vectors, vectors[own], 10, query_rows=own)
+    exact = np.linalg.norm(vectors[own][:, None].astype(float) - vectors[None], axis=2)
+    exact[np.arange(3), own] = np.inf
+    assert all(len(set(one)) == 10 for one in rows.tolist())
+    if kind != "beyond float32":
+        np.testing.assert_allclose(distances, np.sort(exact, axis=1)[:, :10], rtol=1e-5)
+
+
 def test_a_query_is_never_its_own_neighbour_among_duplicates() -> None:
     vectors = np.ones((20, 2), dtype=np.float32)
     rows, distances = nearest_rows(vectors, vectors, 10, query_rows=np.arange(20))

@@ -87,7 +87,7 @@ def test_a_label_does_not_change_unless_it_is_undone_first(waiting: Run) -> None
 
 def test_several_labels_are_taken_back_together_or_not_at_all(waiting: Run) -> None:
     waiting.submit({"e00001": "pos", "e00002": "neg", "e00003": "pos"})
-    with pytest.raises(LabelError, match="'e00009' has no label .* none of the 2 was taken back"):
+    with pytest.raises(LabelError, match=r"'e00009' has no label .* none of the 2 was taken back"):
         waiting.undo(["e00001", "e00009"])
     assert len(waiting.labels()) == 3
     waiting.undo(["e00003", "e00001", "e00003"], "Ada")

@@ -119,6 +119,18 @@ def test_purging_deletes_for_good_and_counts(run: Run, tmp_path: Path, fake: Mod
     create_run(tmp_path, fake.make_dataset(), SETTINGS, name="r")
 
 
+def test_one_run_alone_is_purged(run: Run, tmp_path: Path, fake: ModuleType) -> None:
+    create_run(tmp_path, fake.make_dataset(), SETTINGS, name="s")
+    with pytest.raises(RunNotFoundError, match="no run called 'r' is in the trash; there are: none"):
+        purge_trash(tmp_path, run="r")
+    for name in ("r", "s"):
+        trash_run(tmp_path, name)
+    assert purge_trash(tmp_path, older_than_days=1, run="r") == 0
+    assert purge_trash(tmp_path, run="r") == 1
+    assert [one.name for one in list_trash(tmp_path)] == ["s"]
+    assert restore_run(tmp_path, "s").name == "s"
+
+
 def test_purging_spares_what_was_deleted_lately(run: Run, tmp_path: Path, fake: ModuleType) -> None:
     create_run(tmp_path, fake.make_dataset(), SETTINGS, name="old")
     for name in ("r", "old"):

@@ -136,6 +136,19 @@ def test_a_linked_folder_outlives_the_first(tmp_path: Path) -> None:
     assert load_arrays(tmp_path / "other" / "b").keys() == ARRAYS.keys()
 
 
+def test_what_is_still_being_written_into_a_folder_is_not_linked(tmp_path: Path) -> None:
+    save_arrays(tmp_path / "a", ARRAYS)
+    for name in ("map-0.new", "map-1.new.part", "map-model.npz"):
+        (tmp_path / "a" / name).touch()
+    link_folder(tmp_path / "a", tmp_path / "b")
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["arrays.npz", "map-model.npz"]
+
+
+def test_of_packed_arrays_some_are_read_by_name(tmp_path: Path) -> None:
+    save_arrays(tmp_path / "a", ARRAYS)
+    assert list(load_arrays(tmp_path / "a", ("flags", "unknown"))) == ["flags"]
+
+
 def test_a_sweep_removes_only_our_names_that_nothing_knows(tmp_path: Path) -> None:
     for name in ("r-1", "r-2", "r-3.part", "theirs", "r-x"):
         (tmp_path / name).mkdir()

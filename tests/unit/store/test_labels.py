@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alvin_core.store import labels
 from alvin_core.store.database import Store, open_store
 from alvin_core.store.labels import add_labels, add_undos, current_labels, label_events, last_seq
 from alvin_core.store.tables import RunRow
@@ -25,7 +26,7 @@ def test_the_log_gives_the_labels_that_held_after_every_event(events: list[tuple
             session.flush()
             for example_id, action in events:
                 if action == "undo" and example_id in held:
-                    add_undos(session, [current_labels(session, "r")[example_id]], annotator="Ada")
+                    add_undos(session, "r", [current_labels(session, "r")[example_id]], annotator="Ada")
                     del held[example_id]
                 elif action != "undo" and example_id not in held:
                     add_labels(session, "r", [(example_id, action)], source="person", annotator="Ada")
@@ -39,6 +40,11 @@ def test_the_log_gives_the_labels_that_held_after_every_event(events: list[tuple
             for seq, expected in enumerate(history):
                 found = current_labels(session, "r", up_to=seq)
                 assert [(example_id, one.label) for example_id, one in found.items()] == expected
+                some = current_labels(session, "r", up_to=seq, example_ids="bdx")
+                assert some == {example_id: one for example_id, one in found.items() if example_id in "bd"}
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(labels, "MOST_ASKED", 2)  # fewer than are asked for
+                    assert current_labels(session, "r", up_to=seq, example_ids="bdx") == some
 
 
 def test_a_transaction_that_fails_stores_nothing(tmp_path: Path) -> None:

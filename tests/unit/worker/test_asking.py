@@ -93,6 +93,8 @@ def test_the_path_is_kept_as_one_that_holds_in_every_folder(
         ("create", {}, SettingsError, "needs a parameter|needs the parameter 'path'"),
         ("create", {"path": 3}, SettingsError, "path = 3 must be a text"),
         ("create", {"path": "/nowhere.csv"}, DataError, "there is no file '/nowhere.csv', and no sample is called so"),
+        ("create", {"path": "n" * 5000}, DataError, "cannot look for the file 'nnn"),
+        ("create", {"path": "~nobody-of-this-name/a.csv"}, DataError, "cannot look for the file '~nobody"),
         ("create", {"path": "a\0b"}, DataError, "null byte"),
         ("create", {"path": "a\udcff"}, SettingsError, "no Unicode"),
         ("create", {"path": "reviews", "columns": {"txt": "a"}}, SettingsError, "the role 'txt' is unknown"),

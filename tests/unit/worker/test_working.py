@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from alvin_core.errors import DataError, RunBusyError
 from alvin_core.run import open_run
-from alvin_core.worker import cancel_job, enqueue_job, list_jobs, worker_status
+from alvin_core.store.database import open_store
+from alvin_core.worker import cancel_job, enqueue_job, list_jobs, supervisor, worker_status
 from alvin_core.worker.child import how_it_ended
-from alvin_core.worker.supervisor import GRACE_SECONDS, POLL_SECONDS
+from alvin_core.worker.executor import Executor
+from alvin_core.worker.supervisor import GRACE_SECONDS, POLL_SECONDS, Supervisor, Task
 
 
 def test_rounds_are_trained_and_told_of_with_a_map_each(worker: Any) -> None:
@@ -122,6 +125,42 @@ def test_an_end_is_told_in_words() -> None:
     assert how_it_ended(-63) == "was ended by signal 63"
 
 
+def test_a_disk_that_is_full_for_a_moment_does_not_end_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop: list[int] = []
+    tries: list[Path] = []
+
+    def refuse(store: Path, **_: Any) -> None:
+        tries.append(store)
+        stop.extend([15] * (len(tries) == 2))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(supervisor, "write_status", refuse)
+    monkeypatch.setattr(supervisor, "AGAIN_SECONDS", 0)
+    store = open_store(tmp_path, create=True)
+    assert Supervisor(store, ["none"], stop).run() == 0
+    assert tries == [store.path] * 2
+
+
+def test_how_a_job_ended_stands_when_the_executor_dies_before_it_is_written(tmp_path: Path) -> None:
+    one = Supervisor(open_store(tmp_path, create=True), ["none"], [])
+    one._task = Task(1, end=("done", {"result": {"rounds": [0]}}))
+    one._child = SimpleNamespace(pid=1, wait=lambda: -9)  # type: ignore[assignment]
+    one._bury()
+    assert one._task.end == ("done", {"result": {"rounds": [0]}})
+
+
+def test_a_job_that_ends_as_it_is_cancelled_does_not_end_the_executor(tmp_path: Path) -> None:
+    class JustEnded(dict[int, Any]):
+        def __contains__(self, key: object) -> bool:
+            return True  # a moment ago it was there
+
+    one = Executor(tmp_path, SimpleNamespace(), None)  # type: ignore[arg-type]
+    one._stops = JustEnded()
+    one._take({"do": "cancel", "id": 1})
+
+
 def test_what_libraries_print_is_no_message(worker: Any) -> None:
     run = worker.make_run(13, how="print")
     assert worker.ended(worker.rounds(run)).result["rounds"] == [0]
@@ -217,15 +256,18 @@ def test_a_file_that_cannot_be_used_fails_in_one_line_stays_and_leaves_no_run(wo
         enqueue_job(worker.store, "create", params={"path": str(place) + "x"})
 
 
-def test_a_new_run_whose_first_round_fails_is_removed_so_that_its_name_is_free(worker: Any) -> None:
+def test_a_new_run_whose_first_round_fails_is_removed_and_can_be_started_again(worker: Any) -> None:
     worker.tell(22, how="no device")
     place = upload(worker.store, "again.csv")
     settings = {"budget": 4, "initial": 8, "seed": 22}
     params = {"path": str(place), "columns": {"label": "mark"}, "settings": settings, "name": "again", "rounds": 0}
+    params["delete_after"] = True
     failed = worker.ended(enqueue_job(worker.store, "create", params=params))
     assert (failed.state, failed.result, failed.run_id) == ("failed", {"run_id": None}, None)
+    assert place.exists()
     worker.tell(22)
     assert worker.ended(enqueue_job(worker.store, "create", params=params)).result["rounds"] == [0]
+    assert not place.exists()
 
 
 def test_after_all_this_it_is_the_same_worker(worker: Any) -> None:
