@@ -109,7 +109,7 @@ def representation_map(
     mounted = _component()(
         key=key,
         data=dict(data),
-        height=data["height"],
+        height="content",
         on_picked_change=on_pick or _nothing,
         on_region_change=on_region or _nothing,
         on_webgl_change=_nothing,

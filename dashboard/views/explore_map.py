@@ -18,7 +18,8 @@ from dashboard.maps import map_data
 from dashboard.regions import region_rows
 from dashboard.state import Color, Place, Space, go
 from dashboard.views.explore_card import lit_points
-from dashboard.views.explore_export import export_tools, figure_of
+from dashboard.views.explore_export import export_tools
+from dashboard.views.explore_plain import render_without_webgl
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["chosen_points", "render_map"]
 
-MAP_HEIGHT: Final = 562  # pixels
+MAP_HEIGHT: Final = 562  # pixels, at least
+BESIDE_MAP: Final = 238  # pixels of the screen's height that header, tools and strip take
 REGION: Final = "_region"  # session key: what was drawn on the map, as the browser sent it
 PICKED: Final = "_picked"  # session key: the stamp of the click that was answered last
 WEBGL: Final = "_webgl"  # session key: False where the browser said that it has none
@@ -45,7 +47,7 @@ def render_map(place: Place) -> None:
         st.session_state[WEBGL] = False  # the map's own state goes with the map
     if st.session_state.get(WEBGL, True):
         state = representation_map(
-            _described(place, columns, mask),
+            {**_described(place, columns, mask), "beside": BESIDE_MAP},
             key="map",
             on_pick=lambda: _picked(place.run_id, place.round_no),
             on_region=_drawn,
@@ -54,7 +56,7 @@ def render_map(place: Place) -> None:
         if state.picked_stamp != st.session_state.get(PICKED, 0) and _open_picked(place.run_id, place.round_no):
             st.rerun()
     else:
-        _without_webgl(place, columns, mask)
+        render_without_webgl(place, columns, mask, height=MAP_HEIGHT)
 
 
 def chosen_points(place: Place) -> tuple[NDArray[np.int64] | None, str]:
@@ -275,29 +277,3 @@ def _drawn() -> None:
     if region is not None:
         st.session_state["side"] = "Table"
     st.rerun(["explore_side"])
-
-
-def _without_webgl(place: Place, columns: MapColumns, mask: NDArray[np.bool_] | None) -> None:
-    """The same view as a Plotly figure, for browsers without WebGL."""
-    st.caption(
-        "This browser has no WebGL, so the map is drawn by Plotly: it can be zoomed and clicked, but not lassoed. "
-        "Search and filter work as they do elsewhere."
-    )
-    st.plotly_chart(
-        figure_of(place, columns, mask, webgl=False),
-        key="plain_map",
-        height=MAP_HEIGHT,
-        on_select=lambda: _clicked(columns),
-        selection_mode="points",
-    )
-
-
-def _clicked(columns: MapColumns) -> None:
-    """Open the example that was clicked on the Plotly figure; its points carry their place on the map."""
-    points = st.session_state["plain_map"]["selection"]["points"]
-    index = points[0].get("customdata") if points else None
-    index = index[0] if isinstance(index, list) and index else index
-    if isinstance(index, int) and 0 <= index < len(columns.ids):
-        go(example=str(columns.ids[index]))
-        st.session_state["side"] = "Example"
-        st.rerun(["explore_side"])  # the map stays: drawn again it would lose its zoom

@@ -336,6 +336,8 @@ def test_many_rounds_go_on_over_a_reload_and_stop_when_asked_to(
 def test_the_fork_dialog_makes_a_run_and_goes_there(
     page: Page, own_store: Path, serve: Callable[[Path], Any], explore: Open, settled: Callable[..., None]
 ) -> None:
+    from playwright.sync_api import expect
+
     explore(serve(own_store).url, "run=first&round=2")
     page.click(".st-key-fork button")
     choose(page, "fork_strategy", "random")
@@ -347,6 +349,7 @@ def test_the_fork_dialog_makes_a_run_and_goes_there(
     in_header(page, "Round 2", timeout=40_000)
     in_header(page, "random")
     page.wait_for_function(READY)
+    expect(page.locator(OVERLAY)).to_have_attribute("aria-label", re.compile("another-way"), timeout=20_000)
     assert "anchors" not in (page.locator(OVERLAY).get_attribute("aria-label") or ""), "random has none"
     fork = alvin.open_run(own_store, "another-way")
     assert (fork.settings.strategy, fork.n_rounds) == ("random", 3)

@@ -21,6 +21,8 @@ def test_the_header_keeps_run_strategy_and_round_in_sight_and_the_page_never_scr
 ) -> None:
     page.goto(f"{dashboard.url}/?run=first&round=1&page=runs")
     settled(page, HEADER)
+    for last in ("ALVIN Studio", "labeled"):  # its pieces come one after the other
+        page.wait_for_selector(f"{HEADER} :text('{last}')")
     words = page.inner_text(HEADER)
     for word in ("ALVIN Studio", "Explore", "Label", "Runs", "first", "ALVIN", "Round 1", "labeled"):
         assert word in words

@@ -60,7 +60,7 @@ def test_a_worker_killed_in_a_round_is_told_comes_back_and_loses_nothing(
 ) -> None:
     page.goto(f"{serve(own_store).url}/?page=explore&run=first")
     settled(page, OVERLAY, ".st-key-step button")
-    until(lambda: alvin.worker_status(own_store).warm)
+    until(lambda: alvin.worker_status(own_store).alive)
     before = alvin.open_run(own_store, "first").labels()
     page.click(".st-key-step button")
     until(lambda: in_a_round(own_store))

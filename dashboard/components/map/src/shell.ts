@@ -34,7 +34,9 @@ export class Shell {
 
   /** Streamlit sets its colours on an element around the mount; they are inherited, so the root has them as well. */
   dress(data: MapData, theme: Theme): void {
-    this.root.style.height = `${Math.max(200, data.height)}px`;
+    const least = `${Math.max(200, data.height)}px`;
+    // On a tall screen the map takes what the rest of the page leaves.
+    this.root.style.height = data.beside ? `max(${least}, calc(100vh - ${data.beside}px))` : least;
     this.root.dataset["theme"] = theme.dark ? "dark" : "light";
     this.overlay.setAttribute("aria-label", data.label);
   }

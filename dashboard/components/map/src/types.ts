@@ -60,6 +60,8 @@ export interface MapData {
   searching: boolean;
   label: string;
   height: number;
+  /** Pixels of the screen's height that the rest of the page takes; without it the height stays as it is. */
+  beside?: number | null;
 }
 
 /** The parents, weights and picks of the anchors drawn: places are on the map, indexes are of points. */
