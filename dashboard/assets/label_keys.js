@@ -59,6 +59,8 @@ class Presses {
   }
 
   onKey = (event) => {
+    // Once the name is entered the keys are for labels: in the field they would become part of the name.
+    if (event.key === "Enter" && event.target.closest?.(".st-key-annotator")) setTimeout(() => event.target.blur());
     if (event.repeat && (event.key === "Enter" || event.key === " ") && event.target.closest?.(SELECTOR)) return stop(event);
     const key = event.key.toLowerCase();
     const name = nameOf(key);

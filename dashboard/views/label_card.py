@@ -68,7 +68,7 @@ def _head(bench: Bench, example_id: str) -> None:
     where = ""
     if example_id in desk.line:
         at, n = desk.line.index(example_id) + 1, len(desk.line)
-        where = f"{at:,} of {n:,} {'left in the queue' if desk.mode == 'queue' else 'found'}"
+        where = f"{at:,} of the {n:,} {'left in the queue' if desk.mode == 'queue' else 'found'}"
     st.html(
         f'<div class="label-head"><b>Example <bdi>{shown_text(example_id)}</bdi></b>{"".join(chips)}'
         f"<span>{where}</span></div>"

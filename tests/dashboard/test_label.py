@@ -58,7 +58,7 @@ def test_a_pair_is_shown_in_two_named_boxes_with_its_place_in_the_queue(run: Run
     assert f"Example <bdi>{first}</bdi>" in text
     assert "First text" in text
     assert "Second text" in text
-    assert "1 of 4 left in the queue" in text
+    assert "1 of the 4 left in the queue" in text
 
 
 def test_a_class_button_labels_and_the_next_example_follows(run: Run) -> None:

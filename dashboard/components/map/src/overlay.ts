@@ -108,14 +108,15 @@ class Frame {
     const alpha = (this.scene.data.searching ? 0.35 : 1) * this.progress;
     // Hundreds of lines over each other would hide the points: the more there are, the fainter is each.
     const crowd = Math.max(0.3, Math.min(1, Math.sqrt(60 / anchors.xy.length)));
+    const loud = Math.max(0.3, Math.min(1, Math.sqrt(16 / Math.max(1, reasons.size))));
     const places = anchors.xy.map(([x, y]) => [this.camera.screenX(x), this.camera.screenY(y)] as Point);
     // Those that retrieved the focused example last, so that they lie on top of the others.
     const order = places.map((_, a) => a).sort((a, b) => Number(reasons.has(a)) - Number(reasons.has(b)));
     for (const a of layers.segments ? order : []) {
       const why = reasons.has(a);
-      this.pen.globalAlpha = why ? alpha : alpha * crowd * (reasons.size === 0 ? 1 : 0.5);
+      this.pen.globalAlpha = why ? alpha * loud : alpha * crowd * (reasons.size === 0 ? 1 : 0.5);
       const ends = [anchors.minority[a]!, anchors.majority[a]!].filter((i) => i >= 0);
-      for (const i of ends) draw.line(this.pen, places[a]!, [this.x(i), this.y(i)], why ? theme.accent : theme.segment, why ? 1.8 : 1);
+      for (const i of ends) draw.line(this.pen, places[a]!, [this.x(i), this.y(i)], why ? theme.accent : theme.segment, why ? 0.9 + 0.9 * loud : 1);
       if (why) draw.line(this.pen, places[a]!, [this.x(focus), this.y(focus)], theme.accent, 1.6, [2, 3]);
     }
     for (const a of layers.anchors ? order : []) {
