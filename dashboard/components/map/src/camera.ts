@@ -71,15 +71,16 @@ export class Camera {
     this.set({ cx: this.cx - dx / this.scale, cy: this.cy + dy / this.scale, scale: this.scale });
   }
 
-  /** The view that shows a box whole, with `pad` pixels around it and `left` more that something else covers. */
-  fitting(box: Box, pad: number, left: number): View {
+  /** The view that shows a box whole, with `pad` pixels around it, clear of a corner `left` wide and `below` high. */
+  fitting(box: Box, pad: number, left: number, below: number): View {
     const spanX = Math.max(box.x1 - box.x0, 1e-3);
     const spanY = Math.max(box.y1 - box.y0, 1e-3);
     const free = (size: number): number => Math.max(size - 2 * pad, size / 4);
     const high = free(this.height) / spanY;
-    // Beside what is covered where there is room for the whole height; never smaller for its sake.
+    // Beside what is covered where there is room for the whole height, else above it; never smaller for its sake.
     const scale = Math.min(free(this.width) / spanX, high);
     const aside = Math.min(left, Math.max(0, free(this.width) - spanX * scale));
-    return { cx: (box.x0 + box.x1 - aside / scale) / 2, cy: (box.y0 + box.y1) / 2, scale };
+    const above = aside < left ? Math.min(below, Math.max(0, free(this.height) - spanY * scale)) : 0;
+    return { cx: (box.x0 + box.x1 - aside / scale) / 2, cy: (box.y0 + box.y1 - above / scale) / 2, scale };
   }
 }

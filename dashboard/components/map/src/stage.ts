@@ -169,7 +169,8 @@ export class Stage {
   /** Show all; a card that changes its size goes on showing all until a person moves the map. */
   fit(): void {
     if (this.scene === null) return;
-    this.camera.set(this.camera.fitting(this.grid.box, FIT_PAD, this.shell.legend.element.offsetWidth));
+    const { offsetWidth, offsetHeight } = this.shell.legend.element;
+    this.camera.set(this.camera.fitting(this.grid.box, FIT_PAD, offsetWidth, offsetHeight));
     this.moved();
     this.whole = true;
   }
