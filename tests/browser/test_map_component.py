@@ -366,7 +366,7 @@ def test_a_graphics_context_that_is_taken_away_comes_back(page: Page, served: An
     page.wait_for_function("window.__alvinMaps.map.ready")
     page.evaluate("window.contexts[0].getExtension('WEBGL_lose_context').loseContext()")
     page.wait_for_function("window.__alvinMaps.map.drawn >= 2 && window.__alvinMaps.map.ready")
-    assert page.evaluate(PIXELS, BLUE) > 200
+    page.wait_for_function(f"color => ({PIXELS})(color) > 200", arg=BLUE)
     assert sent(page, "webgl") == []
 
 
