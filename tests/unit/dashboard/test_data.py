@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +16,11 @@ from dashboard import data, map_arrays
 
 
 @pytest.fixture(autouse=True)
-def _empty_shelves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _empty_shelves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("ALVIN_STORE", str(tmp_path))  # what is kept is kept by store
+    yield
+    for shelf in (data._columns, data._stored, data._pca):  # what stands in for runs here must meet no other test
+        shelf.drop(lambda key: True)
 
 
 def test_a_label_that_comes_while_a_round_is_read_is_seen_at_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
