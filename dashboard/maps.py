@@ -10,15 +10,15 @@ import numpy as np
 
 from alvin_core import SettingsError
 from dashboard import colouring, map_arrays
+from dashboard.layers import LAYERS
 
 if TYPE_CHECKING:
     from alvin_core import MapAnchors, MapColumns, Projection, Run
     from dashboard.map_arrays import Mask, Space
 
-__all__ = ["LAYERS", "map_data"]
+__all__ = ["map_data"]
 
-LAYERS = {"pool": True, "labeled": True, "anchors": True, "segments": True, "selected": True, "other": False}
-"""Every layer, and whether it is on at first."""
+ON_AT_FIRST = {name: name != "other" for name in LAYERS}
 
 Mode = Literal["pan", "lasso", "box"]
 
@@ -55,7 +55,7 @@ def map_data(
     match : bool array of shape (n,), optional
         What a search or a filter found; None where none is set.
     layers : mapping of str to bool, optional
-        Those that differ from `LAYERS`.
+        Those that differ from `ON_AT_FIRST`.
     focus : int, optional
         The point whose card is open.
     lit : sequence of int
@@ -97,7 +97,7 @@ def map_data(
     marks = map_arrays.map_marks(columns, match=match, other=other, flagged=flagged)
     searching = match is not None
     anchors = map_arrays.anchors_of(run, round_no, projection)
-    shown = {**LAYERS, "other": other is not None, **(layers or {})}
+    shown = {**ON_AT_FIRST, "other": other is not None, **(layers or {})}
     return {
         "view": f"{run.id}/{space}",
         "round": round_no,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from alvin_core import AlvinError
+from dashboard.layers import LAYERS
 
 if TYPE_CHECKING:
     from alvin_core import MapColumns
@@ -23,7 +24,6 @@ FARTHEST = 1e4  # coordinates of a map are within 1; whoever zooms out draws som
 N_STRIPES = 4_096
 
 _KINDS = ("lasso", "box")
-_LAYERS = ("pool", "labeled", "anchors", "segments", "selected", "other")
 _AGAIN = "draw it again"
 
 
@@ -265,7 +265,7 @@ def _hidden(codes: object) -> frozenset[int]:
 def _layers(layers: object) -> dict[str, bool]:
     if not isinstance(layers, Mapping) or not all(isinstance(on, bool) for on in layers.values()):
         raise RegionError(f"the region's layers are {_shown(layers)}; each must be true or false: {_AGAIN}")
-    return {name: layers.get(name, True) for name in _LAYERS}
+    return {name: layers.get(name, True) for name in LAYERS}
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 
 # Before any test imports a library that reads it.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -48,3 +51,25 @@ def make_tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Sequen
 def tiny_encoder(make_tiny_bert: Callable[[Sequence[str]], Path]) -> Path:
     """A tiny BERT that knows the words and numbers of the tests' made-up texts."""
     return make_tiny_bert([",", "text", "second", "with", "a", "comma", *map(str, range(80))])
+
+
+@pytest.fixture(scope="session")
+def fake() -> ModuleType:
+    """The module of made-up data sets and rounds that cost nothing."""
+    return load_module(Path(__file__).parent / "crash" / "fake_engine.py")
+
+
+@pytest.fixture(scope="session")
+def drawn() -> ModuleType:
+    """The module of rounds with chance vectors and the real selection: its geometry is true."""
+    return load_module(Path(__file__).parent / "unit" / "run" / "drawn_engine.py")
+
+
+def load_module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module

@@ -14,6 +14,7 @@ import typer
 
 from alvin_core.cli.output import complain, reason, say, silence_pipe, use_utf8
 from alvin_core.errors import AlvinError, Cancelled
+from alvin_core.quiet import QUIET
 
 __all__ = ["app", "build_command", "run_app"]
 
@@ -38,15 +39,6 @@ COMMANDS = (
     "settings",
     "doctor",
 )
-
-# Libraries talk on standard error by themselves; what a user must know, this program says.
-QUIET = {
-    "TRANSFORMERS_VERBOSITY": "error",
-    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
 
 app = typer.Typer(
     name="alvin",

@@ -9,21 +9,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from alvin_core.quiet import QUIET
 from alvin_core.store.database import open_store
 
 __all__ = ["bound_log", "python_command", "start_worker", "worker_environment"]
 
 LOG = "worker.log"
 LARGEST_LOG = 2**20  # bytes; twice as much is kept, in two files
-# Libraries talk by themselves; what a user must know, the job says.
-QUIET = {
-    "TRANSFORMERS_VERBOSITY": "error",
-    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "PYTHONUNBUFFERED": "1",
-}
 
 
 def start_worker(store: Path | str) -> subprocess.Popen[bytes]:
@@ -69,7 +61,7 @@ def worker_environment() -> dict[str, str]:
     if Path(root).name not in ("site-packages", "dist-packages"):
         known = environment.get("PYTHONPATH", "")
         environment["PYTHONPATH"] = os.pathsep.join(part for part in (known, root) if part)
-    return QUIET | environment
+    return QUIET | {"PYTHONUNBUFFERED": "1"} | environment
 
 
 def bound_log(store: Path) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from alvin_core import SettingsError
 from dashboard.components.map import bundle
+from dashboard.layers import LAYERS
 
 __all__ = ["MapState", "read_state", "representation_map"]
 
@@ -20,8 +21,6 @@ MOST_CODES: Final = 256
 FARTHEST: Final = 1e4  # coordinates of a map are within 1; whoever zooms out draws somewhat outside
 LONGEST_NAME: Final = 200  # characters of a view or a revision
 LARGEST: Final = 2**53  # whole numbers up to here survive JavaScript
-
-LAYERS: Final = ("pool", "labeled", "anchors", "segments", "selected", "other")
 
 # What the component reads, and of which type; None where it may be absent.
 _FIELDS: Final[Mapping[str, tuple[type, ...]]] = {

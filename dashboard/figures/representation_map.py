@@ -14,6 +14,7 @@ from alvin_core import SettingsError
 from dashboard.colouring import MISSING
 from dashboard.figures.framing import lay_out, map_notes
 from dashboard.figures.texts import hover_text, plain_text
+from dashboard.layers import LAYERS
 from dashboard.palette import Theme, theme
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["representation_map"]
 
 MANY_POINTS = 20_000  # more are drawn by WebGL
-LAYERS = ("pool", "labeled", "anchors", "segments", "selected", "other")
 RING, DASHED_RING = 15, 20  # pixels across
 MOST_DASHED = 200  # each is a shape of its own: markers have no dashes
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import importlib.util
 import io
 import json
 import re
-import sys
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -367,18 +365,6 @@ def test_an_oracle_s_answers_are_in_no_route_before_they_are_given(
             told = json.load(answer)
         assert told["label"] is None
         assert told["predicted"] == columns.classes[columns.predicted[index]]
-
-
-@pytest.fixture(scope="session")
-def fake() -> ModuleType:
-    path = Path(__file__).parents[1] / "crash" / "fake_engine.py"
-    spec = importlib.util.spec_from_file_location("fake_engine", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fake_engine"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
@@ -70,16 +69,6 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     started = Workers("fake", tmp_path_factory.mktemp("log"))
     yield started
     started.close()
-
-
-@pytest.fixture(scope="session")
-def fake() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fake_engine", HERE / "fake_engine.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

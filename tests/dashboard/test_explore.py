@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -42,22 +41,6 @@ run = alvin_core.open_run(sys.argv[2], "r")
 assert run.project(0, method="pca").method == "pca"
 print(*(name for name in ("torch", "faiss", "numba", "umap", "transformers") if name in sys.modules))
 """
-
-
-def _fake_engine() -> ModuleType:
-    path = Path(__file__).parents[1] / "crash" / "fake_engine.py"
-    spec = importlib.util.spec_from_file_location("fake_engine", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fake_engine"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def fake() -> ModuleType:
-    return _fake_engine()
 
 
 @pytest.fixture

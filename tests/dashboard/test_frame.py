@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 from collections.abc import Iterator
@@ -20,26 +19,15 @@ from dashboard.state import PAGES, Place
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
 
-def _fake_engine() -> ModuleType:
-    path = Path(__file__).parents[1] / "crash" / "fake_engine.py"
-    spec = importlib.util.spec_from_file_location("fake_engine", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(autouse=True)
-def _cheap_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alvin_core.run.engine.Engine.compute", _fake_engine().compute)
+def _cheap_rounds(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alvin_core.run.engine.Engine.compute", fake.compute)
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def finished(fake: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A store with `older` (rounds 0 to 1) and `newer` (round 0). Tests take a copy."""
     with pytest.MonkeyPatch.context() as patch:
-        fake = _fake_engine()
         patch.setattr("alvin_core.run.engine.Engine.compute", fake.compute)
         folder = tmp_path_factory.mktemp("frame") / "store"
         settings = alvin.RunSettings(budget=5, initial=10)

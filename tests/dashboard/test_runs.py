@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import importlib.util
 import io
 import shutil
 from collections.abc import Iterator
@@ -25,26 +24,15 @@ GOOD = "review,sentiment,genre\n" + "".join(
 BAD = "id,text,label,split\n1,one,a,train\n1,two,b,pool\n"
 
 
-def _fake_engine() -> ModuleType:
-    path = Path(__file__).parents[1] / "crash" / "fake_engine.py"
-    spec = importlib.util.spec_from_file_location("fake_engine", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(autouse=True)
-def _cheap_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alvin_core.run.engine.Engine.compute", _fake_engine().compute)
+def _cheap_rounds(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alvin_core.run.engine.Engine.compute", fake.compute)
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def finished(fake: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A store with `older` (rounds 0 to 1), its fork `branch`, and `waiting`, which a person labels."""
     with pytest.MonkeyPatch.context() as patch:
-        fake = _fake_engine()
         patch.setattr("alvin_core.run.engine.Engine.compute", fake.compute)
         folder = tmp_path_factory.mktemp("runs") / "store"
         settings = alvin.RunSettings(budget=5, initial=10)

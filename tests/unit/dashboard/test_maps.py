@@ -15,7 +15,7 @@ from alvin_core import SettingsError
 from dashboard import data, map_arrays
 from dashboard.colouring import COLOURINGS, MISSING, color_by
 from dashboard.map_arrays import MapGoneError, anchors_json, codes_bytes, map_marks, marks_bytes, positions_bytes
-from dashboard.maps import LAYERS, map_data
+from dashboard.maps import ON_AT_FIRST, map_data
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def test_a_description_has_every_part_of_the_contract_and_is_plain_json(describe
     assert (told["round"], told["n"], told["focus"], told["lit"]) == (2, 10, 3, [4])
     assert told["place_note"] == "PCA until UMAP is ready"
     assert told["kept"] == pytest.approx(0.31)
-    assert told["layers"] == LAYERS
+    assert told["layers"] == ON_AT_FIRST
     assert told["texts"] == "/api/texts/0123abcd/2/"
     assert len(json.dumps(told)) < 2_000
 

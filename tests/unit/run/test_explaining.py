@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,17 +43,6 @@ FACTS = Facts(
     k=10,
     nearest=(0.4212, 0.3099),
 )
-
-
-@pytest.fixture(scope="session")
-def drawn() -> ModuleType:
-    path = Path(__file__).with_name("drawn_engine.py")
-    spec = importlib.util.spec_from_file_location("drawn_engine", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 MakeRun = Callable[..., Run]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 import time
@@ -27,17 +26,6 @@ from alvin_core.settings import RunSettings
 SETTINGS = RunSettings(budget=6, initial=24).with_values(
     {"alvin.backend": "faiss-flat", "alvin.max_pairs": 4, "alvin.n_anchors": 2, "alvin.k": 3}
 )
-
-
-@pytest.fixture(scope="session")
-def drawn() -> ModuleType:
-    path = Path(__file__).with_name("drawn_engine.py")
-    spec = importlib.util.spec_from_file_location("drawn_engine", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 MakeRun = Callable[..., Run]
