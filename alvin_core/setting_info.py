@@ -19,6 +19,11 @@ GROUPS = {
     "training": "Training",
     "groups": "Groups",
     "alvin": "ALVIN",
+    "bald": "Other strategies",
+    "cal": "Other strategies",
+    "alfa_mix": "Other strategies",
+    "typiclust": "Other strategies",
+    "anchoral": "Other strategies",
     "runtime": "Device",
 }
 

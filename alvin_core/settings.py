@@ -1,4 +1,4 @@
-"""Every setting of a run and its default, with the reason for it. No other module decides one for a run.
+"""Every setting of a run and its default, with the reason for it. A strategy's own stand in `strategy_settings`.
 
 Settings marked [paper] follow Korakakis et al. (2024), [field] are usual in the field, [ours] are choices of
 this project: named, so that a reader with the paper in hand can set them. What a person should know of a setting,
@@ -16,11 +16,26 @@ from typing import Annotated, Any, Literal
 
 from alvin_core.errors import SettingsError
 from alvin_core.setting_limits import About, check_limits
+from alvin_core.strategy_settings import (
+    AlfaMixSettings,
+    AlvinSettings,
+    AnchoralSettings,
+    Backend,
+    BaldSettings,
+    CalSettings,
+    Pairing,
+    Rank,
+    TypiclustSettings,
+)
 from alvin_core.tables import from_table, to_table, to_toml
 
 __all__ = [
+    "AlfaMixSettings",
     "AlvinSettings",
+    "AnchoralSettings",
     "Backend",
+    "BaldSettings",
+    "CalSettings",
     "EncoderSettings",
     "GroupRule",
     "GroupSettings",
@@ -29,13 +44,11 @@ __all__ = [
     "RunSettings",
     "RuntimeSettings",
     "TrainingSettings",
+    "TypiclustSettings",
     "default_store",
 ]
 
 GroupRule = Literal["forgetting", "confidence", "variability", "known"]
-Pairing = Literal["minority-majority", "minority-minority", "majority-majority", "across-classes", "no-interpolation"]
-Rank = Literal["uncertainty", "certainty", "distance", "frequency", "random"]
-Backend = Literal["auto", "segments", "faiss-flat", "faiss-hnsw", "torch"]
 Depth = int | Literal["all"]
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -173,32 +186,6 @@ class GroupSettings:
 
 
 @dataclass(frozen=True)
-class AlvinSettings:
-    """ALVIN's own: anchors, retrieval and the ranking of what was retrieved."""
-
-    alpha: Annotated[
-        float, About("Shape of the draw of anchors between two examples; larger is nearer the midpoint.", above=0)
-    ] = 2.0  # both Beta parameters [ours]
-    n_anchors: Annotated[int, About("Anchors drawn between each pair of examples.", least=1)] = 15  # K [ours]
-    max_pairs: Annotated[int | None, About("Pairs drawn for each class; empty takes all.", least=1)] = None  # [ours]
-    pairing: Annotated[
-        Pairing, About("Which labeled examples the anchors lie between; all but the first are for comparison.")
-    ] = "minority-majority"  # [paper]; the others are ablations
-    k: Annotated[
-        int, About("Nearest pool examples that each anchor retrieves; doubled when all together are too few.", least=1)
-    ] = 10  # too few: their union is smaller than the budget [ours]
-    rank: Annotated[
-        Rank, About("What orders the retrieved examples: uncertainty takes those the model is least sure of.")
-    ] = "uncertainty"  # predictive entropy, high first [ours]
-    backend: Annotated[
-        Backend, About("How neighbors are searched; auto is exact, and faiss-hnsw alone is approximate.")
-    ] = "auto"  # segments where numba is installed, else torch
-
-    def __post_init__(self) -> None:
-        check_limits(self, "alvin")
-
-
-@dataclass(frozen=True)
 class RuntimeSettings:
     """Where the work runs. Changes speed; on another device or thread count also the last bits."""
 
@@ -232,6 +219,11 @@ class RunSettings:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     groups: GroupSettings = field(default_factory=GroupSettings)
     alvin: AlvinSettings = field(default_factory=AlvinSettings)
+    bald: BaldSettings = field(default_factory=BaldSettings)
+    cal: CalSettings = field(default_factory=CalSettings)
+    alfa_mix: AlfaMixSettings = field(default_factory=AlfaMixSettings)
+    typiclust: TypiclustSettings = field(default_factory=TypiclustSettings)
+    anchoral: AnchoralSettings = field(default_factory=AnchoralSettings)
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from alvin_core.data.dataset import Dataset
 from alvin_core.metrics import distances_to_labeled, group_names, jaccard, share_of, uncertainty_of
 from alvin_core.settings import RunSettings
 from alvin_core.strategies import Pool
+from alvin_core.strategies.selecting import Alternatives
 from alvin_core.types import Groups, IntArray, Selection
 
 __all__ = ["summarize", "warnings_of"]
@@ -25,7 +26,7 @@ def summarize(
     pool: Pool,
     pool_rows: IntArray,
     selection: Selection,
-    alternatives: dict[str, Selection],
+    beside: Alternatives,
     settings: RunSettings,
 ) -> dict[str, Any]:
     """Sum up a round's groups, anchors and selection, and what the other strategies would have taken.
@@ -38,7 +39,7 @@ def summarize(
     pool_rows : int array of shape (n_pool,)
         Rows in the data set.
     selection : Selection
-    alternatives : dict of str to Selection
+    beside : Alternatives
     settings : RunSettings
 
     Returns
@@ -48,7 +49,7 @@ def summarize(
     """
     assert pool.labeled is not None
     groups = pool.labeled.groups
-    everyone = {settings.strategy: selection, **alternatives} if len(selection) else {}
+    everyone = {settings.strategy: selection, **beside.selections} if len(selection) else {}
     figures = {name: _figures(dataset, settings, pool, pool_rows, one) for name, one in everyone.items()}
     for name, diversity in _diversities(pool, everyone).items():
         figures[name]["diversity"] = diversity
@@ -76,7 +77,8 @@ def summarize(
             "group_shares": own.get("group_shares", {}),
             "uncertainty_mean_confidence": uncertainty.get("mean_confidence"),
             "overlap_entropy": uncertainty.get("overlap"),
-            "others": {name: figures[name] for name in alternatives},
+            "others": {name: figures[name] for name in beside.selections},
+            "left_out": beside.left_out,
         },
     }
 

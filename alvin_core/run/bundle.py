@@ -17,6 +17,7 @@ from alvin_core.errors import StoreError
 from alvin_core.run.bundle_contents import Contents, read_contents
 from alvin_core.run.bundle_reading import REMEDY, UNREADABLE, as_damage, open_members
 from alvin_core.run.bundle_writing import take_snapshot, write_members
+from alvin_core.run.creating import AlongWithRun
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.run import Run
 from alvin_core.store.arrays import MAKE_ROOM, disk_reason, save_arrays, sweep, sync_folder
@@ -27,7 +28,7 @@ from alvin_core.store.rounds import add_proposal
 from alvin_core.store.runs import check_name, free_name, new_run_id, refuse_taken, sweep_store
 from alvin_core.store.tables import LabelRow, MarkRow, RoundRow, RunRow
 
-__all__ = ["pack_run", "unpack_run"]
+__all__ = ["pack_run", "unpack_along", "unpack_run"]
 
 STAGE = re.compile(r"unpack-[0-9a-f]{8}")
 WAIT_SECONDS = 60  # for another that unpacks into the same store
@@ -106,6 +107,13 @@ def unpack_run(store: Path | str, path: Path | str, *, name: str | None = None) 
     StoreVersionError
         When a newer version packed it.
     """
+    return unpack_along(store, path, name=name)
+
+
+def unpack_along(
+    store: Path | str, path: Path | str, *, name: str | None = None, along: AlongWithRun | None = None
+) -> Run:
+    """Add a packed run as `unpack_run` does, perhaps together with something else, both or neither."""
     path = Path(path)
     if name is not None:
         check_name(name)
@@ -118,7 +126,7 @@ def unpack_run(store: Path | str, path: Path | str, *, name: str | None = None) 
                 with opened.read() as session:
                     refuse_taken(session, name)
             folders = _stage_rounds(path, contents, stage)
-            row = _add(opened, contents, stage, folders, name)
+            row = _add(opened, contents, stage, folders, name, along)
     return Run(RunHandle(opened, row))
 
 
@@ -163,7 +171,9 @@ def _stage_rounds(path: Path, contents: Contents, stage: Path) -> list[str]:
     return folders
 
 
-def _add(store: Store, contents: Contents, stage: Path, folders: list[str], name: str | None) -> RunRow:
+def _add(
+    store: Store, contents: Contents, stage: Path, folders: list[str], name: str | None, along: AlongWithRun | None
+) -> RunRow:
     """Make the run exist: data set and arrays first, then, in one transaction, all that names them."""
     with store.lock():
         sweep_store(store)
@@ -173,7 +183,10 @@ def _add(store: Store, contents: Contents, stage: Path, folders: list[str], name
             if folders:
                 _give_name(stage, store.run_folder(run_id))
             with store.write() as session:
-                return _add_rows(session, contents, run_id, folders, name)
+                row = _add_rows(session, contents, run_id, folders, name)
+                if along is not None:
+                    along(session, row)
+                return row
         except BaseException:
             sweep_store(store)  # what no row names
             raise

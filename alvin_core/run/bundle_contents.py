@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from alvin_core.data.dataset import UNLABELED, Dataset
 from alvin_core.errors import AlvinError
-from alvin_core.round import check_data
+from alvin_core.round_inputs import check_data
 from alvin_core.run.archive import VECTORS
 from alvin_core.run.bundle_arrays import check_dataset_arrays, check_round_arrays
 from alvin_core.run.bundle_reading import (

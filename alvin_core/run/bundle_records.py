@@ -83,7 +83,13 @@ SUMMARIES = ("groups", "anchors", "selection", "encoding")
 # Of all figures, those that are no numbers; of the tables among them, what their entries are.
 NAMES = ("rule", "worst_group")
 LISTS_OF_NAMES = ("filled_classes",)
-TABLES: dict[str, type] = {"groups": dict, "others": dict, "class_shares": float, "group_shares": float}
+TABLES: dict[str, type] = {
+    "groups": dict,
+    "others": dict,
+    "left_out": float,
+    "class_shares": float,
+    "group_shares": float,
+}
 
 
 def typed(value: Any, fields: Fields, where: str) -> Record:

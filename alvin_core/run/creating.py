@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy.orm import Session
 
 from alvin_core.data.dataset import UNLABELED, Dataset
 from alvin_core.data.splitting import draw_initial
 from alvin_core.errors import DataError, PoolError, SettingsError
-from alvin_core.round import check_data
+from alvin_core.round_inputs import check_data
 from alvin_core.run.environment import describe_environment
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.run import Run
@@ -25,7 +27,10 @@ from alvin_core.store.runs import check_name, default_name, free_name, new_run_i
 from alvin_core.store.tables import INITIAL_PROPOSAL, RunRow
 from alvin_core.strategies import get_strategy
 
-__all__ = ["create_run"]
+__all__ = ["AlongWithRun", "add_run", "create_run"]
+
+AlongWithRun = Callable[[Session, RunRow], None]
+"""Writes something in the very transaction that makes a run exist; what it raises undoes both."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,29 @@ def create_run(
     StoreError
         When the store cannot be used, or the name is bad or taken.
     """
+    return add_run(store, dataset, settings, name=name, source=source)
+
+
+def add_run(
+    store: Path | str,
+    dataset: Dataset,
+    settings: RunSettings,
+    *,
+    name: str | None,
+    source: str,
+    suggested: str | None = None,
+    along: AlongWithRun | None = None,
+) -> Run:
+    """Create a run as `create_run` does, perhaps together with something else, both or neither.
+
+    Parameters
+    ----------
+    store, dataset, settings, name, source
+        As `create_run` takes them.
+    suggested : str, optional
+        Where there is no ``name``: a name that gets a number if it is taken.
+    along : callable, optional
+    """
     get_strategy(settings.strategy)
     check_data(dataset, settings)
     if name is not None:
@@ -87,7 +115,7 @@ def create_run(
         with opened.write() as session:
             row = RunRow(
                 id=new_run_id(),
-                name=free_name(session, default_name(source, settings.strategy))
+                name=free_name(session, suggested or default_name(source, settings.strategy))
                 if name is None
                 else refuse_taken(session, name),
                 settings=settings.to_dict(),
@@ -104,6 +132,8 @@ def create_run(
             labels = ((str(example_id), label) for example_id, label in known)
             add_labels(session, row.id, labels, source="initial", annotator="data")
             add_proposal(session, row.id, INITIAL_PROPOSAL, dataset.ids[start.proposed_rows].tolist())
+            if along is not None:
+                along(session, row)
     return Run(RunHandle(opened, row))
 
 

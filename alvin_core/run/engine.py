@@ -88,7 +88,8 @@ class Engine:
             The environment it was computed in, for the record.
         """
         from alvin_core.device import apply_threads
-        from alvin_core.round import RoundInputs, run_round
+        from alvin_core.round import run_round
+        from alvin_core.round_inputs import RoundInputs
 
         loaded, is_new = self._load(settings, progress)
         apply_threads(loaded.plan.threads)

@@ -8,7 +8,7 @@ from sqlalchemy import inspect
 from sqlalchemy.orm import Session
 
 from alvin_core.errors import SettingsError, StoreError
-from alvin_core.round import check_data
+from alvin_core.round_inputs import check_data
 from alvin_core.run.environment import describe_environment
 from alvin_core.run.handle import RunHandle
 from alvin_core.settings import RunSettings

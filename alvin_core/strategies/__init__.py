@@ -2,11 +2,20 @@
 
 from alvin_core.strategies import alvin, random, uncertainty
 from alvin_core.strategies.alvin import rank_candidates
-from alvin_core.strategies.registry import LabeledSet, Pool, Strategy, all_strategies, get_strategy, strategy_names
+from alvin_core.strategies.registry import (
+    LabeledSet,
+    Pool,
+    Readout,
+    Strategy,
+    all_strategies,
+    get_strategy,
+    strategy_names,
+)
 
 __all__ = [
     "LabeledSet",
     "Pool",
+    "Readout",
     "Strategy",
     "all_strategies",
     "alvin",

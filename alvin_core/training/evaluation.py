@@ -1,4 +1,4 @@
-"""The classifier in evaluation mode over many examples. Needs torch."""
+"""The classifier over many examples, in evaluation mode or under dropout. Needs torch."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Evaluator:
         self.tokens = self.tokens or (CPU_TOKENS if self.device.type == "cpu" else ACCELERATOR_TOKENS)
 
     def run(
-        self, examples: Examples, *, represent: bool, report: Callable[[int, str], None]
+        self, examples: Examples, *, represent: bool, report: Callable[[int, str], None], dropout: bool = False
     ) -> tuple[Float32Array, Float32Array | None]:
         """Return the logits, and the representations where asked for, in the examples' order.
 
@@ -54,13 +54,15 @@ class Evaluator:
         represent : bool
         report : callable
             Told after each batch how many examples are done, with a note for the user or ``""``.
+        dropout : bool
+            Drop values as in training, drawn from torch's global generator.
 
         Returns
         -------
         logits : float32 array of shape (n, n_classes)
         vectors : float32 array of shape (n, dim) or None
         """
-        self.classifier.eval()
+        self.classifier.train(dropout)  # besides dropout, no layer of an encoder or a head acts otherwise in training
         output = self.classifier.head.output
         logits = np.empty((len(examples), output.out_features), dtype=np.float32)
         vectors = np.empty((len(examples), output.in_features), dtype=np.float32) if represent else None

@@ -17,7 +17,7 @@ from alvin_core.training.evaluation import Evaluator
 from alvin_core.training.fitting import Fit
 from alvin_core.training.predictions import Predictions, softmax
 from alvin_core.training.reproducible import exact_repeat, thread_count
-from alvin_core.types import FloatArray, IdArray, IntArray, TrainingDynamics, check_lengths
+from alvin_core.types import Float32Array, FloatArray, IdArray, IntArray, TrainingDynamics, check_lengths
 
 if TYPE_CHECKING:
     from alvin_core.device import DevicePlan
@@ -73,13 +73,7 @@ class TrainedModel:
             When the encoder gives a prediction that is not a number.
         """
         rows = _checked_rows(rows, self._features)
-
-        def report(done: int, note: str) -> None:
-            progress(ProgressEvent("predict", done, len(rows), note))
-
-        examples = Examples(self._features, rows, self._evaluator.device, fixed=self._fixed)
-        with memory_errors(self._evaluator.device):
-            logits, vectors = self._evaluator.run(examples, represent=represent, report=report)
+        logits, vectors = self._run(rows, progress, represent=represent)
         broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
         if len(broken):
             raise EncoderError(
@@ -87,6 +81,61 @@ class TrainedModel:
                 "use runtime.inference_dtype = 'float32', or another encoder"
             )
         return Predictions(probs=softmax(logits).astype(np.float32), vectors=vectors)
+
+    def draw(self, rows: IntArray, n_draws: int, seed: int, *, progress: Progress = silent) -> Float32Array:
+        """Predict examples several times under dropout (Gal & Ghahramani 2016).
+
+        Parameters
+        ----------
+        rows : int array of shape (n_rows,)
+            As `predict` takes them.
+        n_draws : int
+        seed : int
+            The same rows and seed on the same machine give the same bits; torch's generators stay as they are.
+        progress : Progress
+            Stage ``"predict"``, in examples of one draw.
+
+        Returns
+        -------
+        float32 array of shape (n_draws, n_rows, n_classes)
+
+        Raises
+        ------
+        DeviceError
+            When the memory does not hold even one example.
+        """
+        rows = _checked_rows(rows, self._features)
+        drawn = np.empty((n_draws, len(rows), len(self.bias)), dtype=np.float32)
+        with exact_repeat(self._evaluator.device, seed):
+            for probs in drawn:
+                probs[:] = softmax(self._run(rows, progress, represent=False, dropout=True)[0])
+        return drawn
+
+    @property
+    def weight(self) -> Float32Array:
+        """Weights of the last layer, of shape (n_classes, dim): logits are ``vectors @ weight.T + bias``."""
+        return self._evaluator.classifier.head.output.weight.detach().float().cpu().numpy()
+
+    @property
+    def bias(self) -> Float32Array:
+        """Biases of the last layer, of shape (n_classes,)."""
+        return self._evaluator.classifier.head.output.bias.detach().float().cpu().numpy()
+
+    @property
+    def draw_steps(self) -> int:
+        """About how many multiplications one draw of `draw` takes for one example."""
+        n_weights = sum(weight.numel() for weight in self._evaluator.classifier.parameters() if weight.requires_grad)
+        return n_weights if self._fixed else int(n_weights * float(np.mean(self._features.lengths)))
+
+    def _run(
+        self, rows: IntArray, progress: Progress, *, represent: bool, dropout: bool = False
+    ) -> tuple[Float32Array, Float32Array | None]:
+        def report(done: int, note: str) -> None:
+            progress(ProgressEvent("predict", done, len(rows), note))
+
+        examples = Examples(self._features, rows, self._evaluator.device, fixed=self._fixed)
+        with memory_errors(self._evaluator.device):
+            return self._evaluator.run(examples, represent=represent, report=report, dropout=dropout)
 
 
 def train(

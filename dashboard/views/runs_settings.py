@@ -28,6 +28,15 @@ LABELS: Final = {
     "annotator": "Who labels",
     "space": "Space of the anchors",
     "training.trainable_layers": "Layers to train",
+    "bald.n_draws": "BALD: draws",
+    "cal.k": "CAL: neighbors",
+    "alfa_mix.eps": "ALFA-Mix: eps",
+    "typiclust.n_neighbors": "TypiClust: neighbors",
+    "typiclust.max_clusters": "TypiClust: most clusters",
+    "anchoral.base": "AnchorAL: base strategy",
+    "anchoral.n_anchors": "AnchorAL: anchors a class",
+    "anchoral.n_neighbors": "AnchorAL: neighbors",
+    "anchoral.subpool": "AnchorAL: largest subpool",
 }
 DEEPEST: Final = 24  # layers offered; a settings file may name more
 MOST_WHOLE: Final = 2**53 - 1  # that a browser counts exactly

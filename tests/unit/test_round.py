@@ -278,19 +278,33 @@ def test_the_encoder_s_space_without_embeddings_is_refused_before_training(folde
 def test_a_strategy_that_fails_beside_does_not_stop_the_run(play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(anchors_module, "MAX_ANCHORS", 10)
     result = play(strategy="entropy")
-    assert set(result.alternatives) == {"random", "margin", "least-confidence"}
+    assert set(result.alternatives) == set(strategy_names()) - {"alvin", "entropy"}
     assert result.warnings[-1].startswith("what 'alvin' would have taken is not known: ")
     assert "above the limit of 10; set alvin.max_pairs" in result.warnings[-1]
     with pytest.raises(SettingsError, match="above the limit of 10"):
         play(strategy="alvin")
 
 
-def test_what_takes_too_long_beside_is_left_out_and_the_round_says_so(play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alvin_is_left_out_where_it_takes_too_long_beside_and_the_round_says_so(
+    play, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(selecting, "MAX_COMPARED_STEPS", 1000)
     result = play(strategy="entropy")
-    assert set(result.alternatives) == {"random", "margin", "least-confidence"}
+    assert set(result.alternatives) == set(strategy_names()) - {"alvin", "entropy"}
     assert "steps are more than the 1e+03 that a comparison is worth" in result.warnings[-1]
     assert len(play(strategy="alvin").selection) == 5
+
+
+def test_what_else_takes_too_long_beside_is_left_out_and_the_figures_tell_what_it_costs(
+    play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selecting, "MAX_BESIDE_STEPS", 100)
+    result = play(strategy="entropy")
+    assert set(result.alternatives) == {"alvin", "random", "margin", "least-confidence"}
+    figures = result.summary["selection"]
+    assert set(figures["left_out"]) == set(strategy_names()) - set(result.alternatives) - {"entropy"}
+    assert min(figures["left_out"].values(), default=101) > 100
+    assert not [warning for warning in result.warnings if "would have taken" in warning]
 
 
 def test_a_round_stops_where_the_user_cancels_it_even_beside_its_own_strategy(play) -> None:

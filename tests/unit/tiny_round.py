@@ -12,7 +12,8 @@ from alvin_core.data.dataset import Dataset, Texts
 from alvin_core.device import DevicePlan
 from alvin_core.encoding.features import compute_features, embed
 from alvin_core.encoding.transformer import Encoder, load_encoder
-from alvin_core.round import RoundInputs, RoundResult, run_round
+from alvin_core.round import RoundResult, run_round
+from alvin_core.round_inputs import RoundInputs
 from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings, TrainingSettings
 
 PLAN = DevicePlan("cpu", 1, "float32", "CPU, 1 thread")

@@ -68,7 +68,7 @@ def compute(
         labeled=LabeledSet(dataset.ids[labeled_rows], labeled_classes, vectors[places], groups),
     )
     selection = select_proposal(pool, settings, round_no)
-    alternatives, _ = select_alternatives(pool, settings, round_no)
+    beside = select_alternatives(pool, settings, round_no)
     result = RoundResult(
         round_no=round_no,
         labeled_rows=labeled_rows,
@@ -76,12 +76,12 @@ def compute(
         dynamics=dynamics,
         groups=groups,
         selection=selection,
-        alternatives=alternatives,
+        alternatives=beside.selections,
         probs=probs,
         vectors=vectors,
         vector_rows=vector_rows,
         metrics={},
-        summary=summarize(dataset, pool, pool_rows, selection, alternatives, settings),
+        summary=summarize(dataset, pool, pool_rows, selection, beside, settings),
         seconds={},
         warnings=selection.warnings,
     )

@@ -353,3 +353,46 @@ def test_rows_outside_the_features_are_a_mistake_in_code(world, tiny_encoder):
 def test_importing_the_package_does_not_import_torch():
     code = "import sys, alvin_core.training; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@DEPTHS
+def test_the_last_layer_read_by_hand_gives_the_predictions(world, tiny_encoder, depth):
+    model = fit(world, tiny_encoder(), depth)
+    said = model.predict(np.arange(40, 160))
+    logits = said.vectors.astype(np.float64) @ model.weight.T + model.bias
+    by_hand = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(said.probs, by_hand, atol=1e-5)
+
+
+@DEPTHS
+def test_draws_under_dropout_differ_repeat_with_their_seed_and_agree_in_the_mean(world, tiny_encoder, depth):
+    model = fit(world, tiny_encoder(), depth)
+    rows = np.arange(40, 100)
+    before = model.predict(rows).probs
+    torch.manual_seed(11)
+    expected = torch.rand(4)
+    torch.manual_seed(11)
+    drawn = model.draw(rows, 60, seed=5)
+    assert torch.equal(torch.rand(4), expected)
+    assert drawn.shape == (60, 60, 2)
+    assert np.array_equal(drawn, model.draw(rows, 60, seed=5))
+    assert not np.array_equal(drawn, model.draw(rows, 60, seed=6))
+    np.testing.assert_allclose(drawn.sum(axis=2), 1, atol=1e-5)
+    assert (drawn.std(axis=0) > 0).all()
+    assert np.abs(drawn.mean(axis=0) - before).max() < 0.15
+    assert np.array_equal(model.predict(rows).probs, before)  # in evaluation mode again
+
+
+def test_without_dropout_every_draw_is_the_prediction(world, tiny_encoder):
+    model = fit(world, tiny_encoder(), 0, settings=replace(FAST, dropout=0.0))
+    rows = np.arange(40, 60)
+    for drawn in model.draw(rows, 3, seed=0):
+        np.testing.assert_allclose(drawn, model.predict(rows).probs, atol=1e-6)
+
+
+def test_a_draw_costs_as_much_as_the_trained_weights(world, tiny_encoder):
+    frozen = fit(world, tiny_encoder(), 0)
+    assert frozen.draw_steps == 12 * 16 + 16 + 16 * 2 + 2
+    deeper = fit(world, tiny_encoder(), 1)
+    n_trained = 12 * 12 + 12 + 2 * 12 + 12 * 2 + 2
+    assert deeper.draw_steps == int(n_trained * float(np.mean(world.features(1).lengths)))
