@@ -1,4 +1,4 @@
-"""``alvin check``, ``samples``, ``make-data`` and ``strategies``: what can be run, and what is wrong with it."""
+"""``alvin check``, ``samples``, ``recipes``, ``make-data`` and ``strategies``: what to run on."""
 
 from __future__ import annotations
 
@@ -87,6 +87,28 @@ def samples(as_json: JsonOption = False) -> None:
         (one.name, ", ".join(f"{split} {n:,}" for split, n in one.splits.items()), one.description) for one in described
     ]
     listing(("name", "rows", "what it is"), rows)
+
+
+@app.command(rich_help_panel="Data", epilog="Example: `alvin recipes`; `alvin compare --data recipe:nli/5000`")
+def recipes(as_json: JsonOption = False) -> None:
+    """List public data sets that belong together, by task, to be fetched from the hub as `--data recipe:NAME`."""
+    from alvin_core.data.recipes import RECIPES
+
+    described = [
+        {
+            "name": f"recipe:{one.name}",
+            "what": one.what,
+            "cite": one.cite,
+            "splits": {part.split: part.dataset for part in one.parts},
+        }
+        for one in RECIPES.values()
+    ]
+    if as_json:
+        for row in described:
+            print_json(row)
+        return
+    rows = [(row["name"], split, dataset) for row in described for split, dataset in row["splits"].items()]
+    listing(("name", "split", "data set of the hub"), rows)
 
 
 @app.command(rich_help_panel="Data", epilog="Example: `alvin strategies`")

@@ -26,7 +26,7 @@ def resolve(data: str) -> str | Path:
     """
     if not data.strip():
         raise DataError("--data is empty; name a file or a sample, such as: --data reviews")
-    if data.startswith("hf:") or Path(data).expanduser().exists():
+    if data.startswith(("hf:", "recipe:")) or Path(data).expanduser().exists():
         return data
     from alvin_core.data.samples import sample_names, sample_path
 

@@ -19,6 +19,7 @@ UNREADABLE = (OSError, EOFError, zlib.error)
 
 EXTENSIONS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 ALLOWED = "use .csv, .tsv, .jsonl (all three also with .gz) or .parquet"
+RECIPE = "recipe:"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 REMEDIES = {
     ".json": "write one JSON object a line and name the file .jsonl",
@@ -42,6 +43,10 @@ class RecordSource(Protocol):
 def open_source(source: str | Path, columns: Columns, log: ProblemLog) -> RecordSource | None:
     """Open a file, or a data set on the hub; log why it cannot be and return None then."""
     try:
+        if str(source).startswith(RECIPE):
+            from alvin_core.data.recipes import open_recipe  # late: needs an extra
+
+            return open_recipe(str(source), log)
         path = Path(source).expanduser()
         if _is_hub_name(source, path):
             from alvin_core.data.hub import open_hub  # late: needs an extra

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from alvin_core.data.columns import Columns
 from alvin_core.data.problems import ProblemLog, Unit
 from alvin_core.data.textfiles import Record
 
-__all__ = ["HubDataset", "open_hub"]
+__all__ = ["BATCH_ROWS", "HubDataset", "load_hub", "named_values", "open_hub"]
 
 BATCH_ROWS = 4096
 POOL_NAMES = ("pool", "train")
@@ -24,6 +25,27 @@ def open_hub(name: str, columns: Columns, log: ProblemLog) -> HubDataset | None:
     Its split ``train`` becomes ``pool``; ``test`` (``validation``, where that is missing or has no labels)
     becomes ``test``. Other splits are left out, with a warning.
     """
+    parts = load_hub(name, log)
+    return None if parts is None else _choose_splits(parts, columns, log)
+
+
+def load_hub(name: str, log: ProblemLog, *, revision: str | None = None) -> Mapping[str, Any] | None:
+    """Load all splits of a data set by name; log why it cannot be loaded and return None then.
+
+    Parameters
+    ----------
+    name : str
+        ``owner/name``, ``owner/name/config``, or a local folder. Where the environment names a folder
+        ``ALVIN_HUB_MIRROR`` that holds a folder ``name``, as ``save_to_disk`` writes it, that one is taken: for
+        machines without a connection.
+    log : ProblemLog
+    revision : str, optional
+        A branch or commit on the hub.
+
+    Returns
+    -------
+    mapping of str to the library's data set
+    """
     log.unit = "row"
     try:
         import datasets  # late: an optional library
@@ -32,17 +54,24 @@ def open_hub(name: str, columns: Columns, log: ProblemLog) -> HubDataset | None:
         log.add("the library 'datasets' is not installed", remedy)
         return None
     try:
-        loaded = _load(name, datasets)
+        loaded = _load(_mirrored(name), datasets, revision)
     except Exception as error:  # its loaders raise nearly anything: HTTP errors, pyarrow's, ValueError, KeyError
         message = (str(error).splitlines() or [""])[0]
         remedy = "check the name (hf:owner/name or hf:owner/name/config) and the connection, or give the path of a file"
         log.add("data set not loaded", remedy, what=f"neither a file nor a data set that could be loaded: {message}")
         return None
-    parts = loaded if isinstance(loaded, Mapping) else {"train": loaded}
-    return _choose_splits(parts, columns, log)
+    return loaded if isinstance(loaded, Mapping) else {"train": loaded}
 
 
-def _load(name: str, datasets: Any) -> Any:
+def _mirrored(name: str) -> str:
+    mirror = os.environ.get("ALVIN_HUB_MIRROR")
+    if not mirror:
+        return name
+    folder = Path(mirror).expanduser() / name
+    return str(folder) if folder.is_dir() else name
+
+
+def _load(name: str, datasets: Any, revision: str | None = None) -> Any:
     folder = Path(name).expanduser()
     if folder.is_dir():
         if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
@@ -51,7 +80,7 @@ def _load(name: str, datasets: Any) -> Any:
     owner_and_name, config = name, None
     if name.count("/") == 2:
         owner_and_name, _, config = name.rpartition("/")
-    return datasets.load_dataset(owner_and_name, config)
+    return datasets.load_dataset(owner_and_name, config, **({"revision": revision} if revision else {}))
 
 
 def _choose_splits(parts: Mapping[str, Any], columns: Columns, log: ProblemLog) -> HubDataset | None:
@@ -108,14 +137,14 @@ class HubDataset:
             for batch in part.select_columns(stored).iter(batch_size=BATCH_ROWS) if stored else ():
                 n = len(batch[stored[0]])
                 columns = [
-                    [part_name] * n if name == self.split_column else _named(batch[name], names_of[name])
+                    [part_name] * n if name == self.split_column else named_values(batch[name], names_of[name])
                     for name in wanted
                 ]
                 yield from enumerate(zip(*columns, strict=True), start=n_before + 1)
                 n_before += n
 
 
-def _named(values: Sequence[object], names: Sequence[str] | None) -> Sequence[object]:
+def named_values(values: Sequence[object], names: Sequence[str] | None) -> Sequence[object]:
     """Replace class numbers by names; a number without a name, such as -1, means that no label is known."""
     if names is None:
         return values

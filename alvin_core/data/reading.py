@@ -38,7 +38,8 @@ def load_dataset(
     ----------
     source : str or Path
         A file (.csv, .tsv, .jsonl, these also with .gz, or .parquet), or a data set of the hub: ``hf:owner/name``,
-        ``hf:owner/name/config``, or a bare name that is no file. Text files are UTF-8.
+        ``hf:owner/name/config``, or a bare name that is no file; or several of them put together, ``recipe:nli``
+        (see `alvin_core.data.recipes`). Text files are UTF-8.
     columns : Columns
         The user's names of columns; by default the standard names are looked for: ``text``, or ``text_a`` and
         ``text_b``; ``label``, ``id``, ``split`` (``pool``, ``test`` or ``ood:<name>``), ``attribute``.

@@ -18,7 +18,7 @@ from alvin_core.settings import RunSettings
 COMMANDS = build_command().commands
 
 ASKED_FOR = ["run", "step", "submit", "undo", "fork", "replay", "show", "runs", "delete", "export"]
-ASKED_FOR += ["check", "samples", "strategies", "make-data", "doctor", "demo"]
+ASKED_FOR += ["check", "samples", "recipes", "strategies", "make-data", "doctor", "demo"]
 ASKED_FOR += ["dashboard", "worker", "jobs", "cancel", "why", "history", "settings"]
 ASKED_FOR += ["pack", "unpack", "trash", "restore"]
 
