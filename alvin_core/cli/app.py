@@ -27,7 +27,9 @@ COMMANDS = (
     "step",
     "show",
     "why",
+    "diagnose",
     "branches",
+    "compare",
     "export",
     "store",
     "history",
@@ -36,6 +38,7 @@ COMMANDS = (
     "dashboard",
     "worker",
     "data",
+    "report",
     "settings",
     "doctor",
 )

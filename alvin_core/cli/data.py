@@ -91,7 +91,7 @@ def samples(as_json: JsonOption = False) -> None:
 
 @app.command(rich_help_panel="Data", epilog="Example: `alvin recipes`; `alvin compare --data recipe:nli/5000`")
 def recipes(as_json: JsonOption = False) -> None:
-    """List public data sets that belong together, by task, to be fetched from the hub as `--data recipe:NAME`."""
+    """List public data sets of the hub, put together by task for `--data recipe:NAME`."""
     from alvin_core.data.recipes import RECIPES
 
     described = [

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from alvin_core.projection import Projection, Space
+    from alvin_core.run.diagnosing import Diagnosis
     from alvin_core.run.explaining import Explanation
     from alvin_core.run.looking import MapAnchors, MapColumns
 
@@ -123,6 +124,12 @@ class RunReading:
         from alvin_core.run.explaining import explain_example
 
         return explain_example(self._handle, round_no, example_id, n_anchors)
+
+    def diagnose(self, round_no: int) -> Diagnosis:
+        """Return where a round goes right or wrong; see `alvin_core.run.diagnosing.Diagnosis`."""
+        from alvin_core.run.diagnosing import diagnose_round
+
+        return diagnose_round(self._handle, round_no)
 
     def projection(self, round_no: int, space: Space = "model") -> Projection | None:
         """Return the stored map of a round's representation space, or None where none was made."""

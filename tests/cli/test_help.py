@@ -19,8 +19,10 @@ COMMANDS = build_command().commands
 
 ASKED_FOR = ["run", "step", "submit", "undo", "fork", "replay", "show", "runs", "delete", "export"]
 ASKED_FOR += ["check", "samples", "recipes", "strategies", "make-data", "doctor", "demo"]
-ASKED_FOR += ["dashboard", "worker", "jobs", "cancel", "why", "history", "settings"]
+ASKED_FOR += ["dashboard", "worker", "jobs", "cancel", "why", "diagnose", "history", "settings"]
 ASKED_FOR += ["pack", "unpack", "trash", "restore"]
+ASKED_FOR += ["report"]
+ASKED_FOR += ["compare", "comparisons"]
 
 HEAVY = ["numpy", "pandas", "torch", "transformers", "sqlalchemy", "faiss", "numba", "pyarrow", "sklearn", "scipy"]
 HEAVY += ["datasets", "tokenizers", "safetensors", "huggingface_hub", "streamlit", "umap"]
