@@ -89,7 +89,7 @@ def samples(as_json: JsonOption = False) -> None:
     listing(("name", "rows", "what it is"), rows)
 
 
-@app.command(rich_help_panel="Data", epilog="Example: `alvin recipes`; `alvin compare --data recipe:nli/5000`")
+@app.command(rich_help_panel="Data", epilog="Example: `alvin recipes`")
 def recipes(as_json: JsonOption = False) -> None:
     """List public data sets of the hub, put together by task for `--data recipe:NAME`."""
     from alvin_core.data.recipes import RECIPES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,7 +75,7 @@ WORDS = (
 )
 
 
-def _row(one: Diagnosis, shown: list[str]) -> tuple[str, ...]:
+def _row(one: Diagnosis, shown: Sequence[str]) -> tuple[str, ...]:
     return (
         str(one.round_no),
         f"{one.n_minority:,}",

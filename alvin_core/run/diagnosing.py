@@ -137,6 +137,8 @@ def diagnose_round(handle: RunHandle, round_no: int, progress: Progress = silent
     true_minority = labeled[truth.contradicts[labeled] == 1]
     candidates = arrays.get("candidate_rows")
     others = list(rankings_of(arrays).items())[1:]
+    right_class, contradicting = _retrieval(space, arrays, truth, settings, stored.summary, progress)
+    picked_class, n_parents, effective_parents = _parents(arrays, truth)
     shares = {name: truth.share(ranking[: len(selected)]) for name, ranking in others}
     return Diagnosis(
         round_no=round_no,
@@ -147,11 +149,14 @@ def diagnose_round(handle: RunHandle, round_no: int, progress: Progress = silent
         minority_recall=_mean(np.isin(true_minority, inferred)),
         n_minority=len(inferred),
         n_anchors=len(arrays.get("anchor_weights", ())),
-        **_retrieval(space, arrays, truth, settings, stored.summary, progress),
+        retrieved_right_class=right_class,
+        retrieved_contradicts=contradicting,
         candidates_contradict=None if candidates is None else truth.share(candidates),
         candidate_share=None if candidates is None or not len(open_rows) else len(candidates) / len(open_rows),
         selected_contradicts=truth.share(selected),
-        **_parents(arrays, truth),
+        selected_right_class=picked_class,
+        n_parents=n_parents,
+        effective_parents=effective_parents,
         spread=_spread(space, selected, np.random.default_rng(round_no)),
         others_contradict={name: share for name, share in shares.items() if share is not None},
     )
@@ -159,10 +164,11 @@ def diagnose_round(handle: RunHandle, round_no: int, progress: Progress = silent
 
 def _retrieval(
     space: RoundSpace, arrays: Arrays, truth: _Truth, settings: RunSettings, summary: dict[str, Any], progress: Progress
-) -> dict[str, float | None]:
+) -> tuple[float | None, float | None]:
+    """Shares of retrievals of the anchor's class, and of retrievals that contradict."""
     k = summary.get("anchors", {}).get("k")
     if not k or not len(arrays.get("anchor_weights", ())):
-        return {"retrieved_right_class": None, "retrieved_contradicts": None}
+        return None, None
     from alvin_core.neighbors import nearest_in_pool
 
     anchors = round_anchors(space, arrays)
@@ -177,28 +183,22 @@ def _retrieval(
     rows = space.rows[space.is_open][found.rows]  # (n_anchors, k)
     classes = truth.classes[rows]
     right = classes == np.asarray(anchors.classes)[:, None]
-    return {
-        "retrieved_right_class": _mean(right[classes != UNLABELED]),
-        "retrieved_contradicts": truth.share(rows.ravel()),
-    }
+    return _mean(right[classes != UNLABELED]), truth.share(rows.ravel())
 
 
-def _parents(arrays: Arrays, truth: _Truth) -> dict[str, Any]:
-    """Figures of the anchor nearest to each selected example: its links stand together, nearest first."""
+def _parents(arrays: Arrays, truth: _Truth) -> tuple[float | None, int, float | None]:
+    """Of the anchors nearest to the selected: share of the right class, minority parents, and these weighted."""
     places = arrays.get("link_places", np.empty(0, dtype=np.int32))
     if not len(places):
-        return {"selected_right_class": None, "n_parents": 0, "effective_parents": None}
+        return None, 0, None
+    # The links of an example stand together, nearest first.
     of_example, first = np.unique(places, return_index=True)
     nearest = arrays["link_anchors"][first]
     classes = truth.classes[arrays["selected_rows"][of_example]]
     right = classes == arrays["anchor_classes"][nearest]
     _, counts = np.unique(arrays["anchor_minority_rows"][nearest], return_counts=True)
     shares = counts / counts.sum()
-    return {
-        "selected_right_class": _mean(right[classes != UNLABELED]),
-        "n_parents": len(counts),
-        "effective_parents": float(np.exp(-(shares * np.log(shares)).sum())),
-    }
+    return _mean(right[classes != UNLABELED]), len(counts), float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def _spread(space: RoundSpace, selected: IntArray, rng: np.random.Generator) -> float | None:
