@@ -94,20 +94,12 @@ def recipes(as_json: JsonOption = False) -> None:
     """List public data sets of the hub, put together by task for `--data recipe:NAME`."""
     from alvin_core.data.recipes import RECIPES
 
-    described = [
-        {
-            "name": f"recipe:{one.name}",
-            "what": one.what,
-            "cite": one.cite,
-            "splits": {part.split: part.dataset for part in one.parts},
-        }
-        for one in RECIPES.values()
-    ]
     if as_json:
-        for row in described:
-            print_json(row)
+        for one in RECIPES.values():
+            splits = {part.split: part.dataset for part in one.parts}
+            print_json({"name": f"recipe:{one.name}", "what": one.what, "cite": one.cite, "splits": splits})
         return
-    rows = [(row["name"], split, dataset) for row in described for split, dataset in row["splits"].items()]
+    rows = [(f"recipe:{one.name}", part.split, part.dataset) for one in RECIPES.values() for part in one.parts]
     listing(("name", "split", "data set of the hub"), rows)
 
 
