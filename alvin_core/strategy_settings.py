@@ -78,7 +78,7 @@ class AlfaMixSettings:
     """ALFA-Mix's own."""
 
     eps: Annotated[float, About("How far ALFA-Mix may move an example towards a class.", above=0, most=1)] = (
-        0.2  # [field: the authors' code]
+        0.2  # [field: what the authors' README gives for the closed form]
     )
 
     def __post_init__(self) -> None:

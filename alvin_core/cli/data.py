@@ -91,7 +91,7 @@ def samples(as_json: JsonOption = False) -> None:
 
 @app.command(rich_help_panel="Data", epilog="Example: `alvin recipes`")
 def recipes(as_json: JsonOption = False) -> None:
-    """List public data sets of the hub, put together by task for `--data recipe:NAME`."""
+    """List public data sets of the hub, put together for `--data recipe:NAME`."""
     from alvin_core.data.recipes import RECIPES
 
     if as_json:
@@ -113,7 +113,19 @@ def strategies(as_json: JsonOption = False) -> None:
         for one in entries:
             print_json({"name": one.name, "summary": one.summary, "cite": one.cite, "needs": sorted(one.needs)})
         return
-    plain_table([(one.name, f"{one.summary} [{one.cite}]") for one in entries])
+    needs = {one.name: ", ".join(NEEDS[need] for need in NEEDS if need in one.needs) or "nothing" for one in entries}
+    plain_table([(one.name, f"{one.summary} Needs {needs[one.name]}. [{one.cite}]") for one in entries])
+
+
+# What a strategy needs, as people say it.
+NEEDS = {
+    "probs": "predictions",
+    "draws": "draws under dropout",
+    "vectors": "representations",
+    "readout": "the last layer",
+    "labeled": "the labeled set",
+    "groups": "its groups",
+}
 
 
 def _planted(name: str, flag: str, what: str) -> Any:

@@ -25,7 +25,7 @@ from alvin_core.store.labels import add_labels, now
 from alvin_core.store.rounds import add_proposal
 from alvin_core.store.runs import check_name, default_name, free_name, new_run_id, refuse_taken, sweep_store
 from alvin_core.store.tables import INITIAL_PROPOSAL, RunRow
-from alvin_core.strategies import get_strategy
+from alvin_core.strategies import check_strategy
 
 __all__ = ["AlongWithRun", "add_run", "create_run"]
 
@@ -103,7 +103,7 @@ def add_run(
         Where there is no ``name``: a name that gets a number if it is taken.
     along : callable, optional
     """
-    get_strategy(settings.strategy)
+    check_strategy(settings)
     check_data(dataset, settings)
     if name is not None:
         check_name(name)

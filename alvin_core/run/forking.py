@@ -18,7 +18,7 @@ from alvin_core.store.marks import copy_marks
 from alvin_core.store.rounds import add_proposal, find_round, list_rounds, proposal
 from alvin_core.store.runs import check_name, free_name, new_run_id, refuse_taken, sweep_store
 from alvin_core.store.tables import INITIAL_PROPOSAL, RunRow, Table
-from alvin_core.strategies import get_strategy
+from alvin_core.strategies import check_strategy
 
 __all__ = ["fork_run"]
 
@@ -32,7 +32,7 @@ def fork_run(parent: RunHandle, at: int, changes: Mapping[str, object], name: st
     if fixed:
         raise SettingsError(f"{fixed[0]!r} cannot change in a fork, which shares its parent's labels; make a new run")
     settings = parent.settings.with_values(changes)
-    get_strategy(settings.strategy)
+    check_strategy(settings)
     check_data(parent.dataset, settings)
     if name is not None:
         check_name(name)
