@@ -30,6 +30,8 @@ COMMANDS = (
     "diagnose",
     "branches",
     "compare",
+    "phase",
+    "report",
     "export",
     "store",
     "history",
@@ -38,7 +40,6 @@ COMMANDS = (
     "dashboard",
     "worker",
     "data",
-    "report",
     "settings",
     "doctor",
 )

@@ -109,12 +109,12 @@ def run(
 
 def _settings(file: Path | None, given: dict[str, object], assignments: list[str]) -> RunSettings:
     """Put the settings together: defaults, then the file, then the options, then ``--set``."""
-    from alvin_core.strategies import get_strategy
+    from alvin_core.strategies import check_strategy
 
     base = RunSettings() if file is None else RunSettings.from_toml(file)
     options = {name: value for name, value in given.items() if value is not None}
     chosen = base.with_values(options | parse_set(assignments))
-    get_strategy(chosen.strategy)  # before the data is read, which may take minutes
+    check_strategy(chosen)  # before the data is read, which may take minutes
     return chosen
 
 

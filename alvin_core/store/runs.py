@@ -15,11 +15,21 @@ from alvin_core.errors import RunNotFoundError, StoreError
 from alvin_core.store.arrays import sweep
 from alvin_core.store.database import Store
 from alvin_core.store.datasets import dataset_path
-from alvin_core.store.tables import LabelRow, MarkRow, ProposalRow, RoundRow, RunRow, TrashRow
+from alvin_core.store.tables import (
+    ComparisonCellRow,
+    ComparisonRow,
+    LabelRow,
+    MarkRow,
+    ProposalRow,
+    RoundRow,
+    RunRow,
+    TrashRow,
+)
 
 __all__ = [
     "check_name",
     "default_name",
+    "delete_run_rows",
     "find_run",
     "free_name",
     "in_trash_message",
@@ -44,8 +54,14 @@ def new_run_id() -> str:
     return secrets.token_hex(4)
 
 
-def check_name(name: str) -> str:
-    """Return a run's name when it is a good one.
+def check_name(name: str, kind: str = "run") -> str:
+    """Return a name when it is a good one.
+
+    Parameters
+    ----------
+    name : str
+    kind : str
+        What is to be called so, for the message.
 
     Raises
     ------
@@ -53,10 +69,12 @@ def check_name(name: str) -> str:
         When it is empty, too long, or holds anything but letters, digits, ``-``, ``_`` and ``.``.
     """
     if len(name) > LONGEST_NAME:
-        raise StoreError(f"the run name {name[:20]!r}… has {len(name)} characters; at most {LONGEST_NAME} are allowed")
+        raise StoreError(
+            f"the {kind} name {name[:20]!r}… has {len(name)} characters; at most {LONGEST_NAME} are allowed"
+        )
     if not NAME.fullmatch(name):
         raise StoreError(
-            f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.', and begin with a letter or digit"
+            f"{name!r} cannot name a {kind}; use letters, digits, '-', '_' and '.', and begin with a letter or digit"
         )
     return name
 
@@ -174,17 +192,26 @@ def _some(names: list[str], most: int = 8) -> str:
 def remove_run(store: Store, run: RunRow) -> None:
     """Delete a run, its arrays, and its data set when no other run has it. The caller holds both locks."""
     with store.write() as session:
-        for table in (LabelRow, MarkRow, ProposalRow, RoundRow, TrashRow):
-            session.execute(delete(table).where(table.run_id == run.id))
-        session.execute(delete(RunRow).where(RunRow.id == run.id))
+        delete_run_rows(session, run.id)
     shutil.rmtree(store.run_folder(run.id), ignore_errors=True)
     sweep_store(store)
 
 
+def delete_run_rows(session: Session, run_id: str) -> None:
+    """Delete all that the database holds of a run. What is left of it on the disk goes with `sweep_store`."""
+    for table in (LabelRow, MarkRow, ProposalRow, RoundRow, TrashRow, ComparisonCellRow):
+        session.execute(delete(table).where(table.run_id == run_id))
+    session.execute(delete(RunRow).where(RunRow.id == run_id))
+
+
 def sweep_store(store: Store) -> None:
-    """Remove folders and data sets that belong to no run, be it in the trash. The caller holds the store's lock."""
+    """Remove folders of no run, be it in the trash, and data sets of no run and no comparison.
+
+    The caller holds the store's lock.
+    """
     with store.read() as session:
         rows = list(session.scalars(select(RunRow)))
+        digests = {row.dataset for row in rows}.union(session.scalars(select(ComparisonRow.dataset)))
     sweep(store.path / "runs", {row.id for row in rows}, RUN_ID)
-    sweep(store.path / "datasets", {dataset_path(Path(), row.dataset).name for row in rows}, DATASET_FILE)
+    sweep(store.path / "datasets", {dataset_path(Path(), digest).name for digest in digests}, DATASET_FILE)
     sweep(store.path / "locks", {f"{row.id}.lock" for row in rows}, RUN_LOCK)

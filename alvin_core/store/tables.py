@@ -10,6 +10,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 __all__ = [
     "INITIAL_PROPOSAL",
     "SCHEMA_VERSION",
+    "ComparisonCellRow",
+    "ComparisonRow",
     "JobRow",
     "LabelRow",
     "MarkRow",
@@ -21,7 +23,8 @@ __all__ = [
     "TrashRow",
 ]
 
-SCHEMA_VERSION = 2  # 1 had no marks, no trash and no jobs; a store of it gets the tables when it is opened
+# 1 had no marks, no trash and no jobs, 2 had no comparisons; an older store gets the tables when it is opened.
+SCHEMA_VERSION = 3
 
 # A proposal carries the number of the round that made it. The one that asks a person for the initial set comes
 # before any round.
@@ -176,3 +179,30 @@ class JobRow(Table):
     started_at: Mapped[str | None] = mapped_column(String(32))
     heartbeat: Mapped[str | None] = mapped_column(String(32))
     finished_at: Mapped[str | None] = mapped_column(String(32))
+
+
+class ComparisonRow(Table):
+    """One comparison: its plan and its data. The plan can grow; what it has is never taken out."""
+
+    __tablename__ = "comparisons"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    plan: Mapped[dict[str, Any]] = mapped_column(JSON)
+    dataset: Mapped[str] = mapped_column(String(64))  # digest, and the name of its file
+    source: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[str] = mapped_column(String(32))  # ISO 8601, UTC
+
+
+class ComparisonCellRow(Table):
+    """One cell that was begun: the run that is its own. A cell of the plan without a row is not begun."""
+
+    __tablename__ = "comparison_cells"
+    __table_args__ = (
+        ForeignKeyConstraint(["comparison_id"], ["comparisons.id"]),
+        ForeignKeyConstraint(["run_id"], ["runs.id"]),
+    )
+
+    comparison_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(String(32), unique=True)  # a run is one cell at most

@@ -47,7 +47,15 @@ def test_every_setting_is_described_once_and_no_other() -> None:
 
 def test_the_form_begins_with_the_run_and_keeps_groups_together() -> None:
     groups = [info.group for info in describe_settings()]
-    assert list(dict.fromkeys(groups)) == ["Run", "Encoder", "Training", "Groups", "ALVIN", "Other strategies", "Device"]
+    assert list(dict.fromkeys(groups)) == [
+        "Run",
+        "Encoder",
+        "Training",
+        "Groups",
+        "ALVIN",
+        "Other strategies",
+        "Device",
+    ]
     assert groups == sorted(groups, key=list(dict.fromkeys(groups)).index)
     assert [info.name for info in describe_settings()][:3] == ["strategy", "budget", "initial"]
 

@@ -1,0 +1,91 @@
+"""Progress of a comparison on standard error: how many cells are done, what is at work, and the time left."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from alvin_core.cli.output import error_console, seconds, tell
+from alvin_core.cli.progress_bar import LINE_EVERY, Watch
+from alvin_core.experiments.values import CELLS
+from alvin_core.progress import ProgressEvent
+
+if TYPE_CHECKING:
+    from alvin_core.cli.bars import Bars
+
+__all__ = ["CellWatch"]
+
+
+class CellWatch:
+    """Shows the progress of a comparison; give it as the ``progress`` of `Comparison.run`.
+
+    Used as a context manager. On a terminal it draws a bar for the cells and one for what is at work; elsewhere it
+    writes a line every ten seconds. The time left is told from the cells that were finished meanwhile.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing at all but what a user must know.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._watch = Watch(quiet=quiet)  # of what comes before the cells, and of notes
+        self._console = error_console()
+        self._draws = self._console.is_terminal and not quiet
+        self._quiet = quiet
+        self._bars: Bars | None = None
+        self._started: tuple[float, int] | None = None  # when the first cells were begun, and how many were done then
+        self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._watch.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._watch.__exit__(kind, error, where)
+        self._clear()
+
+    def __call__(self, event: ProgressEvent) -> None:
+        """Take one step of progress."""
+        if event.stage != CELLS or not event.total:
+            self._clear()
+            self._watch(event)
+            return
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now, event.done
+        left = self._left(now, event)
+        if self._draws:
+            self._draw(event, left)
+        elif not self._quiet and now - self._last_line >= LINE_EVERY:
+            self._last_line = now
+            soon = "" if left is None else f", about {seconds(left)} left"
+            tell(f"{_words(event)}{soon}" + (f"; at work: {event.note}" if event.note else ""))
+
+    def _left(self, now: float, event: ProgressEvent) -> float | None:
+        """Seconds that the cells still to do will take, from those that were done; None before the first is."""
+        assert self._started is not None
+        began, done_before = self._started
+        n_done = event.done - done_before
+        return (now - began) / n_done * (event.total - event.done) if n_done else None
+
+    def _draw(self, event: ProgressEvent, left: float | None) -> None:
+        if self._bars is None:
+            from alvin_core.cli.bars import Bars  # late: the help needs no bars
+
+            self._watch.pause()
+            self._bars = Bars(self._console)
+        self._bars.show_rounds(_words(event), event.done, event.total, left)
+        self._bars.show_stage("at work", 0, 0, event.note)
+
+    def _clear(self) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+            self._bars = None
+
+
+def _words(event: ProgressEvent) -> str:
+    return f"{event.done} of {event.total} cells done"

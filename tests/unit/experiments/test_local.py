@@ -1,0 +1,112 @@
+"""The local backend with real models: the same results as in one process, whatever happens to its own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psutil
+import pytest
+
+from alvin_core.errors import AlvinError, Cancelled, EncoderError
+from alvin_core.experiments.cells import do_cell
+from alvin_core.experiments.comparison import Comparison, create_comparison
+from alvin_core.experiments.local import run_cells
+from alvin_core.experiments.plan import ComparisonPlan
+from alvin_core.experiments.values import CELLS
+from alvin_core.progress import ProgressEvent
+from alvin_core.run import list_runs, open_run
+from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills by POSIX signals")
+
+
+@pytest.fixture
+def plan(tiny_encoder: Path) -> ComparisonPlan:
+    encoder = EncoderSettings(str(tiny_encoder))
+    settings = RunSettings(budget=4, initial=8, encoder=encoder, runtime=RuntimeSettings("cpu"))
+    return ComparisonPlan(("entropy", "random"), (0, 1), 1, settings)
+
+
+def workers() -> list[psutil.Process]:
+    children = psutil.Process().children()
+    return [one for one in children if "alvin_core.experiments.cell_worker" in one.cmdline()]
+
+
+def found(comparison: Comparison) -> list[Any]:
+    return [
+        (state.cell.key, [(one.metrics, one.selection, one.groups) for one in records])
+        for state, records in comparison.records()
+    ]
+
+
+def test_a_killed_worker_is_replaced_its_cell_finished_once_and_the_results_are_those_of_one_process(
+    tmp_path: Path, fake: ModuleType, plan: ComparisonPlan
+) -> None:
+    comparison = create_comparison(tmp_path / "s", fake.make_dataset(), plan)
+    events: list[ProgressEvent] = []
+    killed: list[int] = []
+
+    def kill_one(event: ProgressEvent) -> None:
+        events.append(event)
+        if event.stage == CELLS and "round" in event.note and not killed:
+            victim = workers()[-1]
+            victim.kill()
+            killed.append(victim.pid)
+
+    comparison.run(workers=2, progress=kill_one)
+    assert killed
+    assert workers() == []
+    notes = {event.note for event in events if event.stage == CELLS and not event.total}
+    assert len([note for note in notes if "its process was killed" in note]) == 1
+    assert {state.n_rounds for state in comparison.states()} == {2}
+    assert len(list_runs(comparison.store)) == len(comparison.states())
+    counts = [(event.done, event.total) for event in events if event.stage == CELLS and event.total]
+    assert counts == sorted(counts)
+    assert counts[-1] == (4, 4)
+
+    twin = create_comparison(tmp_path / "twin", fake.make_dataset(), plan)
+    for task in twin._tasks():
+        do_cell(twin.store, twin.id, task)
+    assert found(comparison) == found(twin)
+
+
+def test_cancelling_ends_the_workers_and_going_on_finishes(
+    tmp_path: Path, fake: ModuleType, plan: ComparisonPlan
+) -> None:
+    comparison = create_comparison(tmp_path / "s", fake.make_dataset(), replace(plan, seeds=(0,)))
+
+    def stop(event: ProgressEvent) -> None:
+        if event.stage == CELLS and event.note:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        comparison.run(workers=1, progress=stop)
+    assert workers() == []
+    comparison.run(workers=1)
+    assert all(state.finished for state in comparison.states())
+    assert len(list_runs(comparison.store)) == len(comparison.states())
+
+
+def test_an_encoder_that_is_not_there_is_told_at_once(tmp_path: Path, fake: ModuleType, plan: ComparisonPlan) -> None:
+    lost = plan.settings.with_value("encoder.name", str(tmp_path / "nothing"))
+    comparison = create_comparison(tmp_path / "s", fake.make_dataset(), replace(plan, settings=lost))
+    with pytest.raises(EncoderError, match="nothing"):
+        comparison.run(workers=1)
+    assert list_runs(comparison.store) == []
+
+
+def test_a_cell_that_fails_is_named_and_stops_no_other(tmp_path: Path, fake: ModuleType, plan: ComparisonPlan) -> None:
+    comparison = create_comparison(tmp_path / "s", fake.make_dataset(), replace(plan, seeds=(0,)))
+    entropy, random = comparison._tasks()
+    run = do_cell(comparison.store, comparison.id, replace(entropy, rounds=0))
+    with open_run(comparison.store, run)._handle.lock(), pytest.raises(AlvinError) as error:
+        run_cells(comparison, [entropy, random], workers=1)
+    assert str(error.value).startswith(
+        "1 of 2 cells failed, the others are finished and kept: entropy seed 0: run 'run-compare-entropy-s0' is "
+        "in use by process"
+    )
+    assert [state.finished for state in comparison.states()] == [False, True]
