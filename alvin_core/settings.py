@@ -187,7 +187,7 @@ class GroupSettings:
 
 @dataclass(frozen=True)
 class RuntimeSettings:
-    """Where the work runs. Changes speed; on another device or thread count also the last bits."""
+    """How the work is done. Changes speed; on another device or thread count also the last bits."""
 
     device: Annotated[str, About("What computes: auto (the fastest), cpu, cuda, cuda:1 or mps.", filled=True)] = "auto"
     threads: Annotated[int, About("Threads to compute with; 0 takes one for each core.", least=0)] = 0
@@ -195,6 +195,10 @@ class RuntimeSettings:
     inference_dtype: Annotated[
         Literal["auto", "float32", "bfloat16"], About("Number format of predictions; bfloat16 is faster, less exact.")
     ] = "auto"
+    beside: Annotated[
+        Literal["all", "entropy", "none"],
+        About("Other strategies whose choice each round works out beside its own: all that are cheap, or fewer."),
+    ] = "all"
 
     def __post_init__(self) -> None:
         check_limits(self, "runtime")

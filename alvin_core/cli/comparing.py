@@ -23,6 +23,7 @@ __all__ = ["Wishes", "make_plan", "parse_names", "parse_seeds", "parse_vary"]
 
 OF_EACH_CELL = {"strategy": "--strategies", "seed": "--seeds"}
 MOST_SEEDS = 10_000
+BESIDE = "entropy"  # all that the figures of a comparison need; the other strategies have cells of their own
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _settings(wishes: Wishes, protocol: Protocol | None, base: ComparisonPlan | 
     for name, option in OF_EACH_CELL.items():
         if name in assignments:
             raise SettingsError(f"--set {name} has no place in a comparison; name them with {option}")
-    settings = RunSettings() if base is None else base.settings
+    settings = RunSettings().with_value("runtime.beside", BESIDE) if base is None else base.settings
     given = {name: value for name, value in wishes.options.items() if value is not None}
     overlay = {} if protocol is None else dict(protocol.settings)
     return settings.with_values(overlay | _file_values(wishes.file) | given | assignments)

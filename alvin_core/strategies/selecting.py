@@ -50,7 +50,12 @@ def select_proposal(pool: Pool, settings: RunSettings, round_no: int) -> Selecti
 
 def select_alternatives(pool: Pool, settings: RunSettings, round_no: int) -> Alternatives:
     """Let every other strategy select what it would have taken as the run's own, where that is cheap enough."""
-    others = [entry for entry in all_strategies() if entry.name != settings.strategy] if len(pool) else []
+    wanted = {"all": None, "entropy": ("entropy",), "none": ()}[settings.runtime.beside]
+    others = [
+        entry
+        for entry in all_strategies()
+        if len(pool) and entry.name != settings.strategy and (wanted is None or entry.name in wanted)
+    ]
     selections: dict[str, Selection] = {}
     left_out: dict[str, int] = {}
     warnings = []

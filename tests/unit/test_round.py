@@ -307,6 +307,15 @@ def test_what_else_takes_too_long_beside_is_left_out_and_the_figures_tell_what_i
     assert not [warning for warning in result.warnings if "would have taken" in warning]
 
 
+@pytest.mark.parametrize(("beside", "names"), [("entropy", {"entropy"}), ("none", set())])
+def test_fewer_strategies_stand_beside_where_that_is_asked_for(play, beside: str, names: set[str]) -> None:
+    everything, fewer = play(), play(runtime__beside=beside)
+    assert set(fewer.alternatives) == names
+    assert fewer.selection.ids.tolist() == everything.selection.ids.tolist()
+    assert fewer.summary["selection"]["left_out"] == {}
+    assert play(strategy="entropy", runtime__beside=beside).alternatives == {}
+
+
 def test_a_round_stops_where_the_user_cancels_it_even_beside_its_own_strategy(play) -> None:
     def cancel(event: ProgressEvent) -> None:
         if event.stage == "retrieve":
