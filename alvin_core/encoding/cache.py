@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from alvin_core.encoding.tokens import TokenCounts
 from alvin_core.errors import StoreError
 from alvin_core.progress import Progress, ProgressEvent
 
-__all__ = ["CACHE_FORMAT", "CachedEntry", "EntryWriter", "cache_key", "entry_lock", "read_entry"]
+__all__ = ["CACHE_FORMAT", "CachedEntry", "EntryWriter", "cache_key", "entry_lock", "lent_entries", "read_entry"]
 
 CACHE_FORMAT = 1  # raise when the layout, or the way texts are encoded, changes
 _LOCK_POLL_SECONDS = 0.2
@@ -70,8 +71,28 @@ def _disk_errors(cache_dir: Path) -> Iterator[None]:
         ) from error
 
 
+_lent: ContextVar[Mapping[str, CachedEntry] | None] = ContextVar("lent", default=None)
+
+
+@contextmanager
+def lent_entries(entries: Mapping[str, CachedEntry]) -> Iterator[None]:
+    """Let `read_entry` find these as well, whatever folder it is asked for.
+
+    For a machine without the folder that they lie in: they came in memory that its processes share. A key names its
+    entry's bytes, so an entry is the right one wherever it is from.
+    """
+    token = _lent.set(entries)
+    try:
+        yield
+    finally:
+        _lent.reset(token)
+
+
 def read_entry(cache_dir: Path, key: str) -> CachedEntry | None:
     """Open a whole entry; None where there is none, or where it is damaged."""
+    lent = _lent.get()
+    if lent is not None and key in lent:
+        return lent[key]
     folder = cache_dir / key
     with _disk_errors(cache_dir):
         try:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +15,14 @@ from numpy.typing import NDArray
 
 from alvin_core.data.dataset import Texts
 from alvin_core.device import DevicePlan, halving_batches
-from alvin_core.encoding.cache import EntryWriter, cache_key, entry_lock, read_entry
+from alvin_core.encoding.cache import CachedEntry, EntryWriter, cache_key, entry_lock, read_entry
 from alvin_core.encoding.tokens import TokenCounts, Tokens, length_order, token_batches
 from alvin_core.encoding.transformer import Encoder
 from alvin_core.errors import EncoderError, StoreError
-from alvin_core.progress import Progress, ProgressEvent
+from alvin_core.progress import Progress, ProgressEvent, silent
 from alvin_core.types import Float32Array
 
-__all__ = ["Encoded", "encode_texts"]
+__all__ = ["Encoded", "EncodingWork", "Shard", "encode_texts", "encode_tokens", "filled_by"]
 
 # Tokens with padding in one batch. On a CPU the activations should stay near the caches: with 8,192 the encoder was
 # a third slower than with 2,048. A GPU needs many to be busy.
@@ -60,6 +63,40 @@ class Encoded:
         return by_row
 
 
+@dataclass
+class _Delegate:
+    """Who fills entries in this process's place, and the entries that were asked for."""
+
+    fill: Callable[[EncodingWork, EntryWriter], int]
+    entries: dict[str, CachedEntry] = field(default_factory=dict)
+
+
+_delegate: ContextVar[_Delegate | None] = ContextVar("delegate", default=None)
+
+
+@contextmanager
+def filled_by(fill: Callable[[EncodingWork, EntryWriter], int]) -> Iterator[dict[str, CachedEntry]]:
+    """Have somebody else, such as a cluster, encode what the cache lacks.
+
+    Parameters
+    ----------
+    fill : callable
+        Writes all shards of the work that the entry does not have, in any order, and returns how many texts it
+        encoded; as `EncodingWork.into` does.
+
+    Yields
+    ------
+    dict of str to CachedEntry
+        By key, every entry that `encode_texts` was asked for in this context, whoever encoded it.
+    """
+    delegate = _Delegate(fill)
+    token = _delegate.set(delegate)
+    try:
+        yield delegate.entries
+    finally:
+        _delegate.reset(token)
+
+
 def encode_texts(
     encoder: Encoder,
     texts: Texts,
@@ -90,9 +127,8 @@ def encode_texts(
     started = time.perf_counter()
     if cache_dir is None:
         tokens = encoder.reader.read(texts, second_texts, progress)
-        memory = _Memory(_shape(encoder, tokens, n_top), _dtype(n_top))
-        n_encoded = _Work(encoder, tokens, n_top, progress).into(memory)
-        return Encoded(memory.values, tokens.counts, time.perf_counter() - started, n_encoded)
+        values = encode_tokens(encoder, tokens, n_top, progress)
+        return Encoded(values, tokens.counts, time.perf_counter() - started, len(tokens))
     parts = _key_parts(encoder, texts, second_texts, n_top)
     key = cache_key(parts)
     entry = read_entry(cache_dir, key)
@@ -103,13 +139,31 @@ def encode_texts(
             if read_entry(cache_dir, key) is None:
                 tokens = encoder.reader.read(texts, second_texts, progress)
                 writer = EntryWriter(cache_dir, key, parts, _shape(encoder, tokens, n_top), _dtype(n_top))
-                n_encoded = _Work(encoder, tokens, n_top, progress).into(writer)
+                work = EncodingWork(encoder, tokens, n_top, progress)
+                delegate = _delegate.get()
+                n_encoded = work.into(writer) if delegate is None else delegate.fill(work, writer)
                 writer.finish(tokens.counts)
         entry = read_entry(cache_dir, key)
     if entry is None:
         raise StoreError(f"encoding cache {cache_dir}: entry {key[:12]} is damaged as soon as written; check the disk")
+    if (asked := _delegate.get()) is not None:
+        asked.entries[key] = entry
     seconds = time.perf_counter() - started if n_encoded else 0.0
     return Encoded(entry.values, entry.counts, seconds, n_encoded)
+
+
+def encode_tokens(encoder: Encoder, tokens: Tokens, n_top: int | None, progress: Progress = silent) -> NDArray[Any]:
+    """Encode tokens in memory.
+
+    Returns
+    -------
+    float array
+        As `Encoded.values`. Of the rows of one shard, in its order, they are the very bytes that the shard has within
+        the whole: its batches come out the same.
+    """
+    memory = _Memory(_shape(encoder, tokens, n_top), _dtype(n_top))
+    EncodingWork(encoder, tokens, n_top, progress).into(memory)
+    return memory.values
 
 
 def _key_parts(encoder: Encoder, texts: Texts, second_texts: Texts | None, n_top: int | None) -> dict[str, object]:
@@ -153,7 +207,7 @@ class _Memory:
 
 
 @dataclass(frozen=True)
-class _Shard:
+class Shard:
     """Consecutive batches that are written at once, to the value rows from ``start`` to ``stop``."""
 
     start: int
@@ -165,23 +219,26 @@ class _Shard:
         return sum(len(batch) for batch in self.batches)
 
 
-class _Work:
-    """Encodes tokens in order of length and hands them on shard by shard."""
+@dataclass(frozen=True)
+class EncodingWork:
+    """Encodes tokens in order of length and hands them on shard by shard; `n_top` is that of `encode_texts`."""
 
-    def __init__(self, encoder: Encoder, tokens: Tokens, n_top: int | None, progress: Progress) -> None:
-        self._encoder, self._tokens, self._n_top, self._progress = encoder, tokens, n_top, progress
+    encoder: Encoder
+    tokens: Tokens
+    n_top: int | None
+    progress: Progress
 
     def into(self, sink: _Memory | EntryWriter) -> int:
         """Fill the sink with what it lacks; return the number of texts encoded."""
-        shards = self._shards()
+        shards = self.shards()
         pending = [shard for shard in shards if not sink.has(shard.start, shard.stop)]
-        done = len(self._tokens) - sum(shard.n_texts for shard in pending)
+        done = len(self.tokens) - sum(shard.n_texts for shard in pending)
         n_resumed = done
         waiting = iter(pending)
         shard, parts, n_rows = next(waiting, None), [], 0
         batches = (batch for one in pending for batch in one.batches)
         # One pass over all shards, so that a batch size halved in one stays halved in the next.
-        for rows, values in halving_batches(batches, self._encode, stage="encode", progress=self._progress):
+        for rows, values in halving_batches(batches, self._encode, stage="encode", progress=self.progress):
             assert shard is not None
             parts.append(values)
             n_rows += len(values)
@@ -189,19 +246,20 @@ class _Work:
                 sink.write(shard.start, np.concatenate(parts))
                 shard, parts, n_rows = next(waiting, None), [], 0
             done += len(rows)
-            self._progress(ProgressEvent("encode", done, len(self._tokens)))
+            self.progress(ProgressEvent("encode", done, len(self.tokens)))
         return done - n_resumed
 
-    def _shards(self) -> list[_Shard]:
-        lengths = self._tokens.lengths
-        plan: DevicePlan = self._encoder.plan
+    def shards(self) -> list[Shard]:
+        """Cut the texts into shards of whole batches, shortest texts first."""
+        lengths = self.tokens.lengths
+        plan: DevicePlan = self.encoder.plan
         batches = token_batches(
             lengths,
             length_order(lengths),
-            multiple=self._encoder.multiple,
+            multiple=self.encoder.multiple,
             max_tokens=_BATCH_TOKENS[plan.kind],
         )
-        shards: list[_Shard] = []
+        shards: list[Shard] = []
         start, n_tokens, group = 0, 0, list[NDArray[np.int64]]()
         for batch in batches:
             group.append(batch)
@@ -213,24 +271,24 @@ class _Work:
             shards.append(self._shard(start, group, n_tokens))
         return shards
 
-    def _shard(self, start: int, group: list[NDArray[np.int64]], n_tokens: int) -> _Shard:
-        n_values = sum(len(batch) for batch in group) if self._n_top is None else n_tokens
-        return _Shard(start, start + n_values, group)
+    def _shard(self, start: int, group: list[NDArray[np.int64]], n_tokens: int) -> Shard:
+        n_values = sum(len(batch) for batch in group) if self.n_top is None else n_tokens
+        return Shard(start, start + n_values, group)
 
     def _encode(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return the vectors (n_rows, dim), or the states (n_tokens, dim) without padding, of some texts."""
         import torch
 
-        tokens, encoder = self._tokens, self._encoder
+        tokens, encoder = self.tokens, self.encoder
         width = encoder.width(int(tokens.lengths[rows].max()))
         inputs = tokens.padded(rows, width, encoder.reader.pad_id)
-        if self._n_top is None:
+        if self.n_top is None:
             values = encoder.pooled(inputs).cpu().numpy()
         else:
-            states = encoder.states(inputs, self._n_top)  # (n_rows, width, dim)
+            states = encoder.states(inputs, self.n_top)  # (n_rows, width, dim)
             values = states.to(torch.float16).cpu().numpy()[inputs["attention_mask"] == 1]
         if not np.isfinite(values).all():
-            limit = "" if self._n_top is None else f", or above {np.finfo(np.float16).max:.0f}"
+            limit = "" if self.n_top is None else f", or above {np.finfo(np.float16).max:.0f}"
             raise EncoderError(
                 f"encoder {encoder.name!r} returns numbers that are not finite{limit}; its weights may be damaged, or "
                 "made for training.trainable_layers = 'all' only"
