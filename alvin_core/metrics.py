@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alvin_core.neighbors.points import nearest_to_points
 from alvin_core.strategies.ranking import entropy_of
-from alvin_core.types import FloatArray, IdArray, IntArray
+from alvin_core.types import Float32Array, FloatArray, IdArray, IntArray
 
 __all__ = [
     "accuracy",
@@ -21,9 +22,6 @@ __all__ = [
     "share_of",
     "uncertainty_of",
 ]
-
-
-NUMBERS_AT_ONCE = 4_000_000  # selected × labeled distances in memory at once, 32 MB
 
 
 def accuracy(gold: IntArray, predicted: IntArray) -> float:
@@ -122,12 +120,13 @@ def share_of(names: Sequence[str | None]) -> dict[str, float]:
     return {name: known.count(name) / len(known) for name in sorted(set(known))}
 
 
-def distances_to_labeled(selected: FloatArray, labeled: FloatArray) -> NDArray[np.float64]:
+def distances_to_labeled(selected: Float32Array, labeled: Float32Array) -> FloatArray:
     """Euclidean distance from each selected example to its nearest labeled one.
 
     Parameters
     ----------
     selected : float array of shape (n_selected, dim)
+        Read as float32.
     labeled : float array of shape (n_labeled, dim)
         At least one.
 
@@ -139,15 +138,4 @@ def distances_to_labeled(selected: FloatArray, labeled: FloatArray) -> NDArray[n
     -----
     Their mean is a measure of diversity: a selection that repeats what is labeled lies near 0.
     """
-    # Centred first: the identity below cancels badly for vectors far from the origin.
-    centre = labeled.mean(axis=0, dtype=np.float64)
-    those = labeled.astype(np.float64) - centre
-    lengths = np.einsum("ld,ld->l", those, those)
-    distances = np.empty(len(selected))
-    step = max(1, NUMBERS_AT_ONCE // max(labeled.shape))
-    for start in range(0, len(selected), step):
-        these = selected[start : start + step].astype(np.float64) - centre
-        lowest = (lengths - 2 * these @ those.T).min(axis=1)
-        squared = np.maximum(lowest + np.einsum("sd,sd->s", these, these), 0)
-        distances[start : start + step] = np.sqrt(squared)
-    return distances
+    return nearest_to_points(selected, labeled, k=1)[1][:, 0]

@@ -120,7 +120,7 @@ def run_round(
         metrics = _evaluate_splits(dataset, probs)
     with _timed(seconds, "select"):
         groups = _infer_groups(inputs, settings, model.dynamics)
-        pool = pool_of(inputs, predicted, groups, model, pool_rows, plan, progress)
+        pool = pool_of(inputs, settings, predicted, groups, model, pool_rows, plan, progress)
         selection = select_proposal(pool, settings, inputs.round_no)
     with _timed(seconds, "measure"):
         beside = select_alternatives(pool, settings, inputs.round_no)

@@ -51,6 +51,7 @@ def predict_all(
 
 def pool_of(
     inputs: RoundInputs,
+    settings: RunSettings,
     predicted: Predicted,
     groups: Groups,
     model: TrainedModel,
@@ -88,6 +89,7 @@ def pool_of(
         ),
         draw_probs=draw_probs,
         draw_steps=model.draw_steps,
+        settings=settings,
         device=plan.device,
         progress=progress,
     )

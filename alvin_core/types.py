@@ -291,6 +291,8 @@ class Selection:
         The number of neighbors for each anchor that was really used.
     warnings : tuple of str
         What a user must be told, such as a fallback that was taken.
+    n_considered : int
+        How many examples it was chosen from, where these are more than were ranked.
     """
 
     ids: IdArray
@@ -302,6 +304,7 @@ class Selection:
     anchors: Anchors | None = None
     k: int | None = None
     warnings: tuple[str, ...] = field(default=())
+    n_considered: int = 0
 
     def __post_init__(self) -> None:
         check_lengths("Selection", ids=self.ids, rows=self.rows, scores=self.scores)
@@ -313,5 +316,5 @@ class Selection:
 
     @property
     def n_candidates(self) -> int:
-        """How many examples the selection was ranked from."""
-        return len(self.ranking)
+        """How many examples the selection was chosen from."""
+        return max(len(self.ranking), self.n_considered)

@@ -2,7 +2,8 @@
 
 small-text's BADGE is not among them: its embeddings are not the gradients. Its coreset takes the rows of the pool for
 rows of all vectors, so the pool comes first here, where they are the same. scikit-activeml's BADGE counts the origin
-as a centre, unlike the authors' code, and so keeps the potential less low.
+as a centre, unlike the authors' code, and so keeps the potential less low; its TypiClust is handed the vectors at
+length 1, as the strategy here scales them.
 """
 
 from __future__ import annotations
@@ -95,14 +96,17 @@ def bert_km(pool: Pool, budget: int, settings: RunSettings, seed: int) -> IntArr
 
     np.random.seed(seed)  # noqa: NPY002  the library draws from the global state
     rows = np.arange(len(pool))
-    return EmbeddingKMeans(normalize=False).sample(None, None, rows, None, None, budget, pool.vectors)
+    return EmbeddingKMeans().sample(None, None, rows, None, None, budget, pool.vectors)
 
 
 def spread(pool: Pool, rows: IntArray) -> float:
-    """Mean squared distance of all vectors to the nearest picked one."""
-    vectors = pool.vectors.astype(np.float64)
-    squares = (vectors**2).sum(axis=1)
-    return float((squares[:, None] + squares[rows] - 2 * vectors @ vectors[rows].T).min(axis=1).mean())
+    """Mean squared distance of all vectors, scaled to length 1, to the nearest picked one."""
+    vectors = units(pool.vectors.astype(np.float64))
+    return float((2 - 2 * vectors @ vectors[rows].T).min(axis=1).mean())
+
+
+def units(vectors: FloatArray) -> FloatArray:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def typiclust(pool: Pool, budget: int, settings: RunSettings, seed: int) -> IntArray:
@@ -110,7 +114,7 @@ def typiclust(pool: Pool, budget: int, settings: RunSettings, seed: int) -> IntA
 
     strategy = TypiClust(k=settings.typiclust.n_neighbors, random_state=seed)
     both, known = pool_first(pool)
-    return np.array(strategy.query(both, known, batch_size=budget))
+    return np.array(strategy.query(units(both), known, batch_size=budget))
 
 
 def cal(pool: Pool, budget: int, settings: RunSettings, seed: int) -> IntArray:

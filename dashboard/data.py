@@ -61,9 +61,12 @@ def has_store() -> bool:
     return (store() / "alvin.db").exists()
 
 
-def runs() -> list[RunInfo]:
-    """Return the runs of the store, oldest first; none where there is no store yet."""
-    return list_runs(store()) if has_store() else []
+def runs(*, of_comparisons: bool = False) -> list[RunInfo]:
+    """Return the runs of the store, oldest first; none where there is no store yet.
+
+    Those of comparisons, which may be hundreds, are among them only when asked for.
+    """
+    return list_runs(store(), of_comparisons=of_comparisons) if has_store() else []
 
 
 def opened(run: str) -> Run:

@@ -19,10 +19,8 @@ from dashboard.report_parts import (
     counted,
     difference_table,
     labels_table,
-    power_words,
     shares_table,
     verdict_cards,
-    verdict_headline,
 )
 from dashboard.report_reading import reading_help
 
@@ -146,8 +144,8 @@ def _section(key: str, title: str, content: str, note: str = "") -> str:
 def _verdict(summary: ComparisonSummary) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in summary.notes)
     told = f'<ul class="warnings">{notes}</ul>' if notes else ""
-    headline = f'<p class="headline">{escape(verdict_headline(summary))}</p>'
-    if power := power_words(summary):
+    headline = f'<p class="headline">{escape(summary.headline())}</p>'
+    if power := summary.power():
         headline += f'<p class="note">{escape(power)}</p>'
     return _section("verdict", "Verdict", headline + told + verdict_cards(summary))
 

@@ -17,10 +17,8 @@ __all__ = [
     "counted",
     "difference_table",
     "labels_table",
-    "power_words",
     "shares_table",
     "verdict_cards",
-    "verdict_headline",
 ]
 
 MISSING = "–"
@@ -56,39 +54,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def verdict_headline(summary: ComparisonSummary) -> str:
-    """Say in one or two sentences what the comparison found, in plain text."""
-    if not summary.primary:
-        return "Nothing can be said yet: no two arms have finished seeds in common."
-    verdicts = [one.difference.verdict for one in summary.primary]
-    if set(verdicts) == {"too few seeds"}:
-        needed = max((one.difference.seeds_needed or 0 for one in summary.primary), default=0)
-        more = f"; {needed} are needed" if needed else ""
-        n_most = max(one.difference.n for one in summary.primary)
-        return f"Too few seeds to tell anything: {n_most} can be compared{more}."
-    clear = {verdict: [arm for arm in summary.arms if _n_of(summary, arm, verdict)] for verdict in ("better", "worse")}
-    if not clear["better"] and not clear["worse"]:
-        return f"No measurable difference to {summary.reference} in any of {counted(len(verdicts), 'comparison')}."
-    told = []
-    for verdict, arms in clear.items():
-        if arms:
-            who = _listed([_in_measures(summary, arm, verdict) for arm in arms])
-            told.append(f"{who} measurably {verdict} than {summary.reference}")
-    nobody = "" if clear["better"] else f" No arm is measurably better than {summary.reference} in anything."
-    return f"{'; '.join(told)}.{nobody}"
-
-
-def power_words(summary: ComparisonSummary) -> str:
-    """Say in plain text which differences so few seeds would have missed; empty where that cannot be told."""
-    found = [one.difference for one in summary.primary]
-    points = sorted(100 * one.detectable for one in found if one.detectable is not None)
-    if not points:
-        return ""
-    seeds = counted(max(one.n for one in found), "seed")
-    span = f"{points[0]:.1f} to {points[-1]:.1f}" if len(points) > 1 else f"{points[0]:.1f}"
-    return f"With {seeds}, differences below {span} points, depending on arm and measure, would mostly be missed."
-
-
 def verdict_cards(summary: ComparisonSummary) -> str:
     """Return HTML with a block for each arm: its verdicts as counts, and clear ones as sentences."""
     blocks = []
@@ -120,16 +85,6 @@ def _others(differences: Sequence[ArmDifference], verdict: str) -> str:
 
 def _n_of(summary: ComparisonSummary, arm: str, verdict: str) -> int:
     return sum(one.arm == arm and one.difference.verdict == verdict for one in summary.primary)
-
-
-def _in_measures(summary: ComparisonSummary, arm: str, verdict: str) -> str:
-    n_all = sum(one.arm == arm for one in summary.primary)
-    return f"{arm} (in {_n_of(summary, arm, verdict)} of {counted(n_all, 'measure')})"
-
-
-def _listed(names: Sequence[str]) -> str:
-    verb = "is" if len(names) == 1 else "are"
-    return f"{', '.join(names[:-1]) + ' and ' if len(names) > 1 else ''}{names[-1]} {verb}"
 
 
 def _pill(verdict: str, text: str) -> str:

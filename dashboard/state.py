@@ -194,13 +194,13 @@ def current_place() -> Place:
 
 
 def _find_run(name: str | None) -> Run | None:
-    """Open the run of this name or id, else the newest."""
+    """Open the run of this name or id, else the newest; one of a comparison only where there are no others."""
     if name is not None:
         try:
             return data.opened(name)
         except AlvinError as error:
             notify(str(error))
-    for info in reversed(data.runs()):
+    for info in reversed(data.runs() or data.runs(of_comparisons=True)):
         try:
             return data.opened(info.id)
         except AlvinError:  # deleted since the list was read

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from alvin_core.cli.output import error_console, seconds, tell
 from alvin_core.cli.progress_bar import LINE_EVERY, Watch
-from alvin_core.experiments.values import CELLS
+from alvin_core.experiments.values import CELLS, ROUNDS
 from alvin_core.progress import ProgressEvent
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class CellWatch:
     """Shows the progress of a comparison; give it as the ``progress`` of `Comparison.run`.
 
     Used as a context manager. On a terminal it draws a bar for the cells and one for what is at work; elsewhere it
-    writes a line every ten seconds. The time left is told from the cells that were finished meanwhile.
+    writes a line every ten seconds. The time left is told from the rounds that were finished meanwhile, or the cells
+    where nobody tells of rounds.
 
     Parameters
     ----------
@@ -35,7 +36,8 @@ class CellWatch:
         self._draws = self._console.is_terminal and not quiet
         self._quiet = quiet
         self._bars: Bars | None = None
-        self._started: tuple[float, int] | None = None  # when the first cells were begun, and how many were done then
+        self._started: dict[str, tuple[float, int]] = {}  # of each unit: when work began, and how much was done then
+        self._rounds: ProgressEvent | None = None
         self._last_line = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -50,14 +52,16 @@ class CellWatch:
 
     def __call__(self, event: ProgressEvent) -> None:
         """Take one step of progress."""
-        if event.stage != CELLS or not event.total:
+        if event.stage not in (CELLS, ROUNDS) or not event.total:
             self._clear()
             self._watch(event)
             return
         now = time.monotonic()
-        if self._started is None:
-            self._started = now, event.done
-        left = self._left(now, event)
+        self._started.setdefault(event.stage, (now, event.done))
+        if event.stage == ROUNDS:
+            self._rounds = event
+            return
+        left = self._left(now, self._rounds or event)
         if self._draws:
             self._draw(event, left)
         elif not self._quiet and now - self._last_line >= LINE_EVERY:
@@ -66,9 +70,8 @@ class CellWatch:
             tell(f"{_words(event)}{soon}" + (f"; at work: {event.note}" if event.note else ""))
 
     def _left(self, now: float, event: ProgressEvent) -> float | None:
-        """Seconds that the cells still to do will take, from those that were done; None before the first is."""
-        assert self._started is not None
-        began, done_before = self._started
+        """Seconds that what is still to do will take, from what was done; None before anything is."""
+        began, done_before = self._started[event.stage]
         n_done = event.done - done_before
         return (now - began) / n_done * (event.total - event.done) if n_done else None
 

@@ -1,4 +1,4 @@
-"""``alvin compare`` and ``alvin comparisons``: strategies against each other over seeds."""
+"""``alvin compare``, ``comparisons`` and ``discard``: strategies against each other over seeds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from alvin_core.cli.app import app
+from alvin_core.cli.asking import agreed
 from alvin_core.cli.compare_steps import Ask, Source, carry_out, check_ask, created, resumed, show
 from alvin_core.cli.comparing import Wishes
+from alvin_core.cli.json_file import JsonFileOption
 from alvin_core.cli.options import (
-    OUTPUT,
     ROUNDS,
     AnnotatorOption,
     AttributeOption,
@@ -37,7 +38,7 @@ from alvin_core.cli.options import (
     parse_depth,
     store_path,
 )
-from alvin_core.cli.output import listing, print_json, tell
+from alvin_core.cli.output import counted, listing, print_json, say, tell
 from alvin_core.cli.sources import columns_of
 from alvin_core.experiments.plan import N_SEEDS, STRATEGIES
 from alvin_core.experiments.protocols import PROTOCOLS
@@ -137,12 +138,7 @@ def compare(
     split: SplitOption = None,
     attribute: AttributeOption = None,
     classes: ClassesOption = None,
-    json_file: Annotated[
-        str | None,
-        typer.Option(
-            "--json", metavar="OUT", help="Write all figures to a file; - is standard output.", rich_help_panel=OUTPUT
-        ),
-    ] = None,
+    json_file: JsonFileOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Compare strategies over seeds, and say whether they differ.
@@ -187,3 +183,29 @@ def comparisons(store: StoreOption = None, as_json: JsonOption = False) -> None:
         for info in infos
     ]
     listing(HEADER, rows, right=("cells", "finished"))
+
+
+@app.command(rich_help_panel="Experiments", epilog="Example: `alvin discard reviews-compare --runs --yes`")
+def discard(
+    comparison: Annotated[str, typer.Argument(metavar="COMPARISON", help="A comparison's name or id.")],
+    with_runs: Annotated[
+        bool, typer.Option("--runs", help="Put its runs in the trash; otherwise they stay, as runs like any other.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    store: StoreOption = None,
+) -> None:
+    """Take a comparison out of the store, for good.
+
+    Its plan is gone, and what says which run is which of its cells; the runs themselves can be kept or brought back.
+    """
+    from alvin_core.experiments.comparison import open_comparison
+
+    found = open_comparison(store_path(store), comparison)
+    info = found.info()
+    what = f"the comparison {info.name!r} with {info.n_finished} of {counted(info.n_cells, 'cell')} finished"
+    if not agreed("discard", what, yes=yes):
+        tell("nothing was discarded")
+        return
+    n_trashed = found.discard(trash_runs=with_runs)
+    runs = f"{counted(n_trashed, 'run')} put in the trash" if with_runs else "its runs stay"
+    say(f"discarded {what}; {runs}")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from alvin_core.cli.cell_bars import CellWatch
 from alvin_core.cli.comparing import Wishes, make_plan
+from alvin_core.cli.json_file import STANDARD_OUTPUT, check_json_file, write_json_file
 from alvin_core.cli.options import store_path
 from alvin_core.cli.output import counted, say, tell, warn
 from alvin_core.cli.sources import load, parse_classes
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Ask", "Source", "carry_out", "check_ask", "created", "resumed", "show"]
 
-STANDARD_OUTPUT = "-"
 SPLIT_SEED = 0  # of data that comes without splits: the same examples for all seeds of the comparison
 
 
@@ -85,11 +82,7 @@ def check_ask(ask: Ask) -> None:
     load_backend(ask.backend)
     if ask.test not in get_args(PairedTest):
         raise SettingsError(f"--test {ask.test!r} is unknown; choose one of: {', '.join(get_args(PairedTest))}")
-    if ask.json_file in (None, STANDARD_OUTPUT):
-        return
-    path = Path(str(ask.json_file))
-    if path.is_dir() or not path.parent.is_dir():
-        raise StoreError(f"cannot write {path}: name a file in a folder that is there, or - for standard output")
+    check_json_file(ask.json_file)
 
 
 def created(source: Source | None, wishes: Wishes, ask: Ask) -> Comparison:
@@ -175,23 +168,7 @@ def show(comparison: Comparison, ask: Ask) -> None:
     if ask.json_file != STANDARD_OUTPUT:
         say(to_markdown(summary).rstrip("\n"))
     if ask.json_file is not None:
-        _write_json(ask.json_file, comparison_values(comparison, summary))
-
-
-def _write_json(file: str, values: dict[str, Any]) -> None:
-    text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    if file == STANDARD_OUTPUT:
-        sys.stdout.write(text)
-        return
-    path = Path(file)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {error.strerror or error}; name another file with --json") from error
+        write_json_file(ask.json_file, comparison_values(comparison, summary))
 
 
 def _refuse_taken(name: str, ask: Ask) -> None:

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from alvin_core.cli.app import app
 from alvin_core.cli.options import JsonOption, RunArgument, StoreOption, store_path
-from alvin_core.cli.output import listing, print_json, say, tell
+from alvin_core.cli.output import listing, print_json, say, screen_width, tell
 
 if TYPE_CHECKING:
     from alvin_core.run.diagnosing import Diagnosis
+
+
+COLUMNS = (
+    "round",
+    "minority",
+    "true",
+    "found",
+    "got class",
+    "got true",
+    "pick class",
+    "pick true",
+    "parents",
+    "spread",
+)
+WORDS = (
+    "minority: labeled examples inferred as such. true: share that contradict the shortcut in truth. found: share of "
+    "all labeled ones that do. got: what the anchors retrieved; pick: what was selected. class: share that have the "
+    "anchor's class. parents: minority parents behind the picks, as if evenly used. spread: distance between picks, "
+    "1 as in the pool. Last: share that contradict the shortcut of what others would have selected, and of the pool."
+)
+NARROWEST = 40
 
 
 @app.command(rich_help_panel="Runs", epilog="Example: `alvin diagnose first`")
@@ -41,38 +63,11 @@ def diagnose(
         return
     names = list(dict.fromkeys(name for one in found for name in one.others_contradict))
     shown = [name for name in ("entropy", "random") if name in names]
-    listing(
-        (
-            *COLUMNS,
-            *shown,
-            "pool",
-        ),
-        [_row(one, shown) for one in found],
-        right=(*COLUMNS, *shown, "pool"),
-    )
+    heads = (*COLUMNS, *shown, "pool")
+    listing(heads, [_row(one, shown) for one in found], right=heads)
     say()
-    for line in WORDS:
+    for line in wrap(WORDS, max(NARROWEST, screen_width() - 1)):
         say(line, style="dim")
-
-
-COLUMNS = (
-    "round",
-    "minority",
-    "true",
-    "found",
-    "got class",
-    "got true",
-    "pick class",
-    "pick true",
-    "parents",
-    "spread",
-)
-WORDS = (
-    "minority: labeled examples inferred as such. true: share that contradict the shortcut in truth. found: share of",
-    "all labeled ones that do. got: what the anchors retrieved; pick: what was selected. class: share that have the",
-    "anchor's class. parents: minority parents behind the picks, as if evenly used. spread: distance between picks,",
-    "1 as in the pool. Last: share that contradict the shortcut of what others would have selected, and of the pool.",
-)
 
 
 def _row(one: Diagnosis, shown: Sequence[str]) -> tuple[str, ...]:

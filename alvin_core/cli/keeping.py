@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from alvin_core.cli.app import app
+from alvin_core.cli.asking import agreed
 from alvin_core.cli.options import JsonOption, RunArgument, StoreOption, is_new, store_path
 from alvin_core.cli.output import counted, listing, print_json, say, tell
-from alvin_core.errors import AlvinError, SettingsError, StoreError
+from alvin_core.errors import SettingsError, StoreError
 
 HEADER = ("name", "id", "strategy", "rounds", "labels", "data", "deleted (UTC)")
 
@@ -134,8 +135,6 @@ def _list(folder: Path, *, as_json: bool) -> None:
 
 
 def _empty(folder: Path, older_than: float, *, yes: bool) -> None:
-    import sys
-
     from alvin_core.run.trash import list_trash, purge_trash
 
     if is_new(folder):
@@ -144,9 +143,7 @@ def _empty(folder: Path, older_than: float, *, yes: bool) -> None:
     what = f"{counted(len(list_trash(folder)), 'run')} in the trash"
     if older_than:
         what = f"of {what} those that have been there for {older_than:g} days"
-    if not yes and not sys.stdin.isatty():
-        raise AlvinError(f"deleting {what} cannot be undone; repeat the command with --yes")
-    if not yes and not typer.confirm(f"Delete {what}, for good?", err=True):
+    if not agreed("delete", what, yes=yes):
         tell("nothing was deleted")
         return
     say(f"deleted {counted(purge_trash(folder, older_than), 'run')} for good")

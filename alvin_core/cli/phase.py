@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from alvin_core.cli.app import app
 from alvin_core.cli.cell_bars import CellWatch
-from alvin_core.cli.comparing import Wishes, make_plan
+from alvin_core.cli.comparing import Wishes, make_plan, parse_names
+from alvin_core.cli.json_file import STANDARD_OUTPUT, JsonFileOption, check_json_file, write_json_file
 from alvin_core.cli.options import (
-    OUTPUT,
+    ROUNDS,
     BudgetOption,
     DepthOption,
+    DeviceOption,
     EncoderOption,
     InitialOption,
     QuietOption,
@@ -25,15 +25,13 @@ from alvin_core.cli.options import (
     parse_depth,
     store_path,
 )
-from alvin_core.cli.output import say, tell
-from alvin_core.errors import Cancelled, SettingsError, StoreError
+from alvin_core.cli.output import counted, say, tell
+from alvin_core.errors import Cancelled, SettingsError
 from alvin_core.experiments.plan import N_SEEDS
 from alvin_core.progress import ProgressEvent
 
 if TYPE_CHECKING:
     from alvin_core.experiments.phase import PhasePlan
-
-ROUNDS = 5
 
 
 @app.command(
@@ -76,18 +74,18 @@ def phase(
     backend: Annotated[str, typer.Option("--backend", help="local, or ray.")] = "local",
     trainable_layers: DepthOption = None,
     encoder: EncoderOption = None,
+    device: DeviceOption = None,
     threads: ThreadsOption = None,
     settings: SettingsOption = None,
     set_: SetOption = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="OUT", help="Write all figures to a file.", rich_help_panel=OUTPUT)
-    ] = None,
+    json_file: JsonFileOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Find out where a strategy helps, on data with a planted shortcut.
 
     Each point of strength and ambiguity is a comparison in the store. What was stopped goes on when asked for again.
     """
+    from alvin_core.experiments.backends import BackendName, load_backend
     from alvin_core.experiments.phase import PhasePlan, phase_markdown, sweep_phase
 
     options: dict[str, object] = {
@@ -95,9 +93,10 @@ def phase(
         "initial": initial,
         "encoder.name": encoder,
         "training.trainable_layers": None if trainable_layers is None else parse_depth(trainable_layers),
+        "runtime.device": device,
         "runtime.threads": threads,
     }
-    named = ",".join(dict.fromkeys([*strategies.split(","), reference]))
+    named = ",".join(dict.fromkeys([*parse_names(strategies), reference]))
     wishes = Wishes(named, seeds, rounds, tuple(vary or ()), None, settings, options, tuple(set_ or ()))
     plan = PhasePlan(
         make_plan(wishes),
@@ -107,26 +106,21 @@ def phase(
         reference=reference,
         n_pool=pool,
     )
-    if json_file is not None and not json_file.parent.is_dir():
-        raise StoreError(f"cannot write {json_file}: name a file in a folder that is there")
+    check_json_file(json_file)
+    load_backend(backend)
+    chosen: BackendName = "ray" if backend == "ray" else "local"
     _introduce(plan, quiet=quiet)
     watch = _PointWatch(quiet=quiet)
     try:
-        diagram = sweep_phase(
-            store_path(store),
-            plan,
-            name=name,
-            backend="ray" if backend == "ray" else "local",
-            workers=workers,
-            progress=watch,
-        )
+        diagram = sweep_phase(store_path(store), plan, name=name, backend=chosen, workers=workers, progress=watch)
     except (KeyboardInterrupt, Cancelled) as error:
         raise Cancelled("stopped; what is finished is kept: the same command goes on") from error
     finally:
         watch.close()
-    say(phase_markdown(diagram).rstrip("\n"))
+    if json_file != STANDARD_OUTPUT:
+        say(phase_markdown(diagram).rstrip("\n"))
     if json_file is not None:
-        json_file.write_text(json.dumps(diagram.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_json_file(json_file, {"plan": plan.to_dict(), **diagram.to_dict()})
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:
@@ -140,7 +134,8 @@ def _introduce(plan: PhasePlan, *, quiet: bool) -> None:
     if not quiet:
         arms = ", ".join(arm.name for arm in plan.comparison.arms)
         n_cells = len(plan.points) * len(plan.comparison.cells)
-        tell(f"{plan.task}: {arms} at {len(plan.points)} points × {len(plan.comparison.seeds)} seeds = {n_cells} cells")
+        points, seeds = counted(len(plan.points), "point"), counted(len(plan.comparison.seeds), "seed")
+        tell(f"{plan.task}: {arms} at {points} × {seeds} = {counted(n_cells, 'cell')}")
 
 
 class _PointWatch:

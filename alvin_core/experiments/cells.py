@@ -19,7 +19,7 @@ from alvin_core.run.engine import Engine
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.stepping import check_reach, step_run
 from alvin_core.settings import RunSettings
-from alvin_core.store.comparisons import cell_run, link_cell
+from alvin_core.store.comparisons import cell_run, get_comparison, link_cell
 from alvin_core.store.database import Store, open_store
 from alvin_core.store.datasets import load_stored_dataset
 from alvin_core.store.rounds import count_rounds
@@ -88,7 +88,7 @@ def do_cell(store: Path | str, comparison_id: str, task: CellTask, progress: Pro
     """
     opened = open_store(store)
     with opened.read() as session:
-        comparison = _comparison(session, opened, comparison_id)
+        comparison = get_comparison(session, comparison_id)
         begun = cell_run(session, comparison_id, task.key)
     engine = _engine_of(opened.path, comparison.dataset)
     run_id = _begin(opened, comparison, task, engine.dataset) if begun is None else begun.run_id
@@ -129,7 +129,7 @@ def receive_cell(store: Path | str, comparison_id: str, key: str, bundle: Path) 
     """
     opened = open_store(store)
     with opened.read() as session:
-        comparison = _comparison(session, opened, comparison_id)
+        comparison = get_comparison(session, comparison_id)
         old = cell_run(session, comparison_id, key)
     plan = ComparisonPlan.from_dict(comparison.plan)
     cell = _cell(comparison, plan, key)
@@ -184,7 +184,7 @@ def encode_shared(store: Path | str, comparison_id: str, settings: RunSettings, 
 
     opened = open_store(store)
     with opened.read() as session:
-        dataset = _engine_of(opened.path, _comparison(session, opened, comparison_id).dataset).dataset
+        dataset = _engine_of(opened.path, get_comparison(session, comparison_id).dataset).dataset
     plan = plan_device(settings.runtime)
     apply_threads(plan.threads)
     encoder = load_encoder(settings.encoder, plan)
@@ -226,13 +226,6 @@ def with_threads(settings: RunSettings) -> RunSettings:
 def _engine_of(store: Path, digest: str) -> Engine:
     """Return the engine of a data set: the encoder and what it read stay in memory from cell to cell."""
     return Engine(load_stored_dataset(store, digest), store / "cache")
-
-
-def _comparison(session: Session, store: Store, comparison_id: str) -> ComparisonRow:
-    found = session.get(ComparisonRow, comparison_id)
-    if found is None:
-        raise StoreError(f"the store {store.path} has no comparison with the id {comparison_id!r}; make it there first")
-    return found
 
 
 def _begin(store: Store, comparison: ComparisonRow, task: CellTask, dataset: Dataset) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from alvin_core.data.dataset import UNLABELED, Dataset
 from alvin_core.errors import DataError, PoolError
 from alvin_core.experiments.plan import ComparisonPlan
+from alvin_core.experiments.words import counted
 from alvin_core.round_inputs import check_data
 from alvin_core.settings import RunSettings
 
@@ -45,8 +46,8 @@ def _check_reach(n_pool: int, plan: ComparisonPlan) -> None:
     if n_needed > n_pool:
         reach = max(0, (n_pool - initial) // budget)
         raise PoolError(
-            f"initial = {initial} and {plan.rounds} rounds of {budget} need {n_needed} pool examples, there are "
-            f"{n_pool}: enough for {reach} rounds; lower the rounds, the budget or the initial set"
+            f"initial = {initial} and {counted(plan.rounds, 'round')} of {budget} need {n_needed} pool examples, there "
+            f"are {n_pool}: enough for {counted(reach, 'round')}; lower the rounds, the budget or the initial set"
         )
 
 

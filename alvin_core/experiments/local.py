@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from alvin_core.errors import AlvinError, SettingsError
 from alvin_core.experiments.cell_worker import CELL, ENCODE
 from alvin_core.experiments.cells import CellTask, is_encoded_once
 from alvin_core.experiments.crew import Crew, Failure, Job, Message
-from alvin_core.experiments.values import CELLS, ROUND
+from alvin_core.experiments.values import CELLS, ROUND, ROUNDS
 from alvin_core.progress import Progress, ProgressEvent, silent
 from alvin_core.settings import RunSettings, RuntimeSettings
 
@@ -41,8 +41,9 @@ def run_cells(
     workers : int, optional
         Processes. By default as many as there are cores for, with the threads that each cell takes; one on a GPU.
     progress : Progress
-        Hears with the stage ``cells`` how many cells of the comparison are finished, and in the note what is at work.
-        What it raises stops the work; finished cells and whole rounds are kept.
+        Hears with the stage ``cells`` how many cells of the comparison are finished, and in the note what is at work;
+        with the stage ``cell rounds`` how many rounds of all its cells are. What it raises stops the work; finished
+        cells and whole rounds are kept.
 
     Raises
     ------
@@ -60,7 +61,8 @@ def run_cells(
     n_cores = _n_cores()
     n_workers = workers or _n_workers(tasks, n_cores)
     names = {cell.key: f"{cell.arm} seed {cell.seed}" for cell in comparison.plan.cells}
-    board = _Board(len(names), len(names) - len(tasks), progress)
+    n_rounds = {names[state.cell.key]: state.n_rounds for state in comparison.states()}
+    board = _Board(n_rounds, len(tasks), comparison.plan.rounds + 1, progress)
     with Crew(comparison.store, comparison.id, n_cores) as crew:
         for failure in crew.do(_encodings(tasks, n_cores), 1, board.tell_encoding):
             raise _as_error(failure)
@@ -72,10 +74,10 @@ def run_cells(
 class _Board:
     """What is done and what is at work, as progress hears of it."""
 
-    def __init__(self, total: int, done: int, progress: Progress) -> None:
-        self._total, self._done, self._progress = total, done, progress
+    def __init__(self, n_rounds: Mapping[str, int], n_open: int, rounds_of_each: int, progress: Progress) -> None:
+        self._total, self._done, self._progress = len(n_rounds), len(n_rounds) - n_open, progress
+        self._n_rounds, self._rounds_of_each = dict(n_rounds), rounds_of_each  # those of a cell may be more
         self._at_work: dict[str, str] = {}
-        self._rounds: dict[str, str] = {}
         self._last_told = 0.0
 
     def tell_encoding(self, job: Job | None, message: Message) -> None:
@@ -101,15 +103,16 @@ class _Board:
         now = time.monotonic()
         if kind == "done" or now - self._last_told >= TELL_EVERY:
             self._last_told = now
+            n_rounds = sum(min(n, self._rounds_of_each) for n in self._n_rounds.values())
+            self._progress(ProgressEvent(ROUNDS, n_rounds, self._total * self._rounds_of_each))
             self._progress(ProgressEvent(CELLS, self._done, self._total, "; ".join(self._at_work.values())))
 
     def _note_stage(self, name: str, message: Message) -> None:
-        stage, done, total = message["stage"], message["done"], message["total"]
+        stage, total = message["stage"], self._rounds_of_each
         if stage == ROUND:
-            self._rounds[name] = f"round {min(done + 1, total)} of {total}"
-            self._at_work[name] = f"{name}, {self._rounds[name]}"
-        else:
-            self._at_work[name] = f"{name}, {self._rounds.get(name, 'beginning')}: {stage}"
+            self._n_rounds[name] = message["done"]
+        where = f"{name}, round {min(self._n_rounds[name] + 1, total)} of {total}"
+        self._at_work[name] = where if stage == ROUND else f"{where}: {stage}"
         if message["note"]:
             self._progress(ProgressEvent(CELLS, 0, 0, message["note"]))
 

@@ -15,6 +15,7 @@ __all__ = ["interval_text", "to_markdown"]
 
 FAMILIES = (("accuracy", "Accuracy"), ("worst_group", "Worst-group accuracy"), ("macro_f1", "Macro-F1"))
 MISSING = "–"
+MINUS = "\N{MINUS SIGN}"
 
 _MARKS = re.compile(r"([\\`*_\[\]<>|&~])")
 
@@ -29,9 +30,9 @@ def to_markdown(summary: ComparisonSummary) -> str:
     Returns
     -------
     str
-        A table for each kind of measure, with arms as columns and a row for each split; what was selected; the
-        verdicts on the areas under the curves; notes; and how all was computed. It ends with a line break. Bold are
-        differences whose corrected p is below one minus the confidence.
+        What was found in a sentence; a table for each kind of measure, with arms as columns and a row for each split;
+        what was selected; the verdicts on the areas under the curves; notes; and how all was computed. It ends with a
+        line break. Bold are differences whose corrected p is below one minus the confidence.
     """
     parts = [_head(summary)]
     for kind, title in FAMILIES:
@@ -65,7 +66,8 @@ def interval_text(interval: Interval | PairedDifference | None, sign: str = "") 
 
 
 def _number(value: float, sign: str) -> str:
-    return f"{round(value, 3) + 0.0:{sign}.3f}"  # adding 0 makes a negative zero positive
+    # Adding 0 makes a negative zero positive.
+    return f"{round(value, 3) + 0.0:{sign}.3f}".replace("-", MINUS)
 
 
 def _head(summary: ComparisonSummary) -> str:
@@ -75,7 +77,8 @@ def _head(summary: ComparisonSummary) -> str:
     source = f"Data: {_safe(summary.source)}. " if summary.source else ""
     if summary.primary:
         told += " Bold differences are measurable after correction."
-    return f"# {_safe(summary.name)}\n\n{source}{told}"
+    found = " ".join(filter(None, [_safe(summary.headline()), _safe(summary.power())]))
+    return f"# {_safe(summary.name)}\n\n{found}\n\n{source}{told}"
 
 
 def _family(summary: ComparisonSummary, kind: str, title: str, measures: Sequence[str]) -> list[str]:

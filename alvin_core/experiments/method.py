@@ -1,18 +1,65 @@
-"""How a summary was computed, in sentences for its readers."""
+"""What a summary says as a whole, and how it was computed, in sentences for its readers."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from alvin_core.experiments.words import counted
 
 if TYPE_CHECKING:
     from alvin_core.experiments.summary import ComparisonSummary
+    from alvin_core.statistics import PairedDifference
 
-__all__ = ["how_computed"]
+__all__ = ["headline", "how_computed", "power_words"]
 
 TEST_NAMES = {"t": "paired t-test", "sign-flip": "sign-flip test (the signs of the seeds' differences, permuted)"}
+
+
+def headline(summary: ComparisonSummary) -> str:
+    """Say in one or two sentences what a comparison found."""
+    if not summary.primary:
+        return "Nothing can be said yet: no two arms have finished seeds in common."
+    verdicts = [one.difference.verdict for one in summary.primary]
+    if set(verdicts) == {"too few seeds"}:
+        needed = max((one.difference.seeds_needed or 0 for one in summary.primary), default=0)
+        more = f"; {needed} are needed" if needed else ""
+        n_most = max(one.difference.n for one in summary.primary)
+        return f"Too few seeds to tell anything: {n_most} can be compared{more}."
+    better, worse = (_whose(summary, verdict) for verdict in ("better", "worse"))
+    if not better and not worse:
+        return f"No measurable difference to {summary.reference} in any of {counted(len(verdicts), 'comparison')}."
+    nobody = "" if better else f" No arm is measurably better than {summary.reference} in anything."
+    return f"{'; '.join(filter(None, (better, worse)))}.{nobody}"
+
+
+def _whose(summary: ComparisonSummary, verdict: str) -> str:
+    """Say which arms have a verdict; empty where none has."""
+    arms = [words for arm in summary.arms if (words := _in_measures(summary, arm, verdict))]
+    if not arms:
+        return ""
+    who = f"{', '.join(arms[:-1])} and {arms[-1]} are" if len(arms) > 1 else f"{arms[0]} is"
+    return f"{who} measurably {verdict} than {summary.reference}"
+
+
+def _in_measures(summary: ComparisonSummary, arm: str, verdict: str) -> str:
+    """Return an arm with the number of measures in which it has a verdict; empty where it has it in none."""
+    own = [one.difference.verdict for one in summary.primary if one.arm == arm]
+    n = sum(one == verdict for one in own)
+    return f"{arm} (in {n} of {counted(len(own), 'measure')})" if n else ""
+
+
+def power_words(found: Sequence[PairedDifference]) -> str:
+    """Say in one sentence which differences so few seeds would have missed; empty where that cannot be told."""
+    sizes = sorted(one.detectable for one in found if one.detectable is not None)
+    if not sizes:
+        return ""
+    ends = list(dict.fromkeys(f"{100 * size:.1f}" if size < 1 else "over 100" for size in (sizes[0], sizes[-1])))
+    which = ", depending on the measure and the arm," if len(ends) > 1 else ""
+    return (
+        f"With {counted(max(one.n for one in found), 'seed')}, a true difference of {' to '.join(ends)} points{which} "
+        "would be found four times in five (80 % power); smaller ones would mostly be missed."
+    )
 
 
 def how_computed(summary: ComparisonSummary) -> tuple[str, ...]:
@@ -48,32 +95,16 @@ def how_computed(summary: ComparisonSummary) -> tuple[str, ...]:
             f"Differences at {sizes[-1]:,} labels are secondary: corrected over their own "
             f"{counted(len(summary.secondary), 'comparison')}, and no verdict rests on them. Macro-F1 is not tested."
         )
-    return (*told, *_power(summary))
+    needed = [one.difference.seeds_needed for one in summary.primary if one.difference.seeds_needed is not None]
+    if needed:
+        smallest = max(one.difference.smallest_p for one in summary.primary)
+        told.append(
+            f"The smallest p that can be reached after correction is {smallest:.2g}: {max(needed)} seeds are needed "
+            "before any verdict is possible everywhere."
+        )
+    return tuple(told)
 
 
 def _seeds_compared(summary: ComparisonSummary) -> str:
     counts = sorted({one.difference.n for one in summary.primary})
     return counted(counts[0], "seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
-
-
-def _power(summary: ComparisonSummary) -> list[str]:
-    found = [one.difference for one in summary.primary]
-    points = sorted(
-        100 * one.detectable for one in found if one.detectable is not None and math.isfinite(one.detectable)
-    )
-    told = []
-    if points:
-        span = (
-            f"{points[0]:.1f}" if f"{points[0]:.1f}" == f"{points[-1]:.1f}" else f"{points[0]:.1f} to {points[-1]:.1f}"
-        )
-        told.append(
-            f"With so many seeds, a true difference of {span} percentage points, depending on the measure and the arm, "
-            "would be found four times in five (80 % power); smaller ones are likely to be missed."
-        )
-    needed = [one.seeds_needed for one in found if one.seeds_needed is not None]
-    if needed:
-        told.append(
-            f"The smallest p that can be reached after correction is {max(one.smallest_p for one in found):.2g}: "
-            f"{max(needed)} seeds are needed before any verdict is possible everywhere."
-        )
-    return told

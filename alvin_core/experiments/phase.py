@@ -18,16 +18,15 @@ from alvin_core.data.planted import PlantedSettings, make_planted
 from alvin_core.errors import SettingsError, StoreError
 from alvin_core.experiments.backends import BackendName
 from alvin_core.experiments.comparison import Comparison, create_comparison, open_comparison
+from alvin_core.experiments.phase_diagram import PhaseDiagram, PhasePoint, phase_markdown
 from alvin_core.experiments.plan import ComparisonPlan
 from alvin_core.experiments.results import ComparisonResults
-from alvin_core.experiments.words import measure_words
 from alvin_core.progress import Progress, ProgressEvent, silent
-from alvin_core.statistics import PairedDifference, curve_area, paired_differences
+from alvin_core.statistics import curve_area, paired_differences
 
-__all__ = ["MEASURES", "PhaseDiagram", "PhasePlan", "PhasePoint", "phase_markdown", "sweep_phase"]
+__all__ = ["MEASURES", "PhaseDiagram", "PhasePlan", "PhasePoint", "diagram_of", "phase_markdown", "sweep_phase"]
 
 MEASURES = ("accuracy:ood:balanced", "worst_group:ood:balanced")
-MARKS = {"better": "▲", "worse": "▼", "no measurable difference": "=", "too few seeds": "?"}
 
 
 @dataclass(frozen=True)
@@ -93,69 +92,10 @@ class PhasePlan:
             seed=self.data_seed,
         )
 
-
-@dataclass(frozen=True)
-class PhasePoint:
-    """One arm at one point of the plane, in one measure.
-
-    Attributes
-    ----------
-    arm, measure : str
-    strength, ambiguity : float
-    reference_area : float
-        Mean over seeds of the area under the reference's curve.
-    difference : PairedDifference
-        Arm minus reference in that area, corrected for all points, arms and measures of the diagram.
-    """
-
-    arm: str
-    measure: str
-    strength: float
-    ambiguity: float
-    reference_area: float
-    difference: PairedDifference
-
-
-@dataclass(frozen=True)
-class PhaseDiagram:
-    """Where each arm is ahead of the reference, and where it is not.
-
-    Attributes
-    ----------
-    task, reference : str
-    strengths, ambiguities : tuple of float
-    arms, measures : tuple of str
-    points : tuple of PhasePoint
-        Arm by arm, measure by measure, then by ambiguity and strength.
-    notes : tuple of str
-        What is missing.
-    """
-
-    task: str
-    reference: str
-    strengths: tuple[float, ...]
-    ambiguities: tuple[float, ...]
-    arms: tuple[str, ...]
-    measures: tuple[str, ...]
-    points: tuple[PhasePoint, ...]
-    notes: tuple[str, ...] = ()
-
-    def at(self, arm: str, measure: str, strength: float, ambiguity: float) -> PhasePoint:
-        """Return one point.
-
-        Raises
-        ------
-        KeyError
-            When there is no such point.
-        """
-        for point in self.points:
-            if (point.arm, point.measure, point.strength, point.ambiguity) == (arm, measure, strength, ambiguity):
-                return point
-        raise KeyError((arm, measure, strength, ambiguity))
-
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
-        return asdict(self)
+        values: dict[str, Any] = asdict(self) | {"comparison": self.comparison.to_dict()}
+        return values
 
 
 def sweep_phase(
@@ -212,9 +152,10 @@ def _comparison_at(store: Path | str, plan: PhasePlan, name: str, strength: floa
         found = open_comparison(store, at)
     except StoreError:
         return create_comparison(store, dataset, plan.comparison, name=at, source=source)
-    if found.source != source or len(found.dataset) != len(dataset):
+    if found.digest != dataset.digest():
         raise SettingsError(
-            f"the comparison {at!r} is of other data ({found.source}, {len(found.dataset):,} rows); choose another name"
+            f"the comparison {at!r} is of other data: {len(found.dataset):,} rows of {found.source}, now "
+            f"{len(dataset):,} of {source}; choose another name"
         )
     found.extend(plan.comparison)
     return found
@@ -268,31 +209,3 @@ def _areas(results: ComparisonResults, measure: str, seeds: tuple[int, ...], arm
         if seed in results.seeds:
             areas[place] = found[results.seeds.index(seed)]
     return areas
-
-
-def phase_markdown(diagram: PhaseDiagram) -> str:
-    """Write a diagram as Markdown tables, one for each arm and measure: strengths across, ambiguities down."""
-    lines = []
-    for arm in diagram.arms:
-        for measure in diagram.measures:
-            lines += [f"**{arm} − {diagram.reference}, {measure_words(measure)}**", ""]
-            lines += ["| ambiguity \\ strength |" + "".join(f" {one:g} |" for one in diagram.strengths)]
-            lines += ["|---|" + "--:|" * len(diagram.strengths)]
-            for ambiguity in diagram.ambiguities:
-                cells = [_cell(diagram.at(arm, measure, one, ambiguity)) for one in diagram.strengths]
-                lines.append(f"| {ambiguity:g} |" + "".join(f" {cell} |" for cell in cells))
-            lines.append("")
-    n = diagram.points[0].difference.n_comparisons if diagram.points else 0
-    lines.append(
-        f"Points of the area under the learning curve, 95 % t-interval over seeds; ▲ ahead, ▼ behind, = no measurable "
-        f"difference, ? too few seeds, after Holm's correction for {n} comparisons."
-    )
-    return "\n".join([*lines, *(f"- {note}" for note in diagram.notes)]) + "\n"
-
-
-def _cell(point: PhasePoint) -> str:
-    one = point.difference
-    if not one.n:
-        return "–"
-    text = f"{100 * one.mean:+.1f} [{100 * one.low:+.1f}, {100 * one.high:+.1f}]".replace("-", "−")
-    return f"{MARKS[one.verdict]} {text}"

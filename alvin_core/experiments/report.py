@@ -42,7 +42,7 @@ def summarize_comparison(
     ----------
     results : ComparisonResults
     reference : str, optional
-        The arm that the others are compared with: by default ``entropy``, else ``random``, else the first.
+        The arm that the others are compared with; see `default_reference`.
     confidence : float
         Of the intervals; differences are tested at one minus it.
     test : {"t", "sign-flip"}
@@ -102,8 +102,13 @@ def summarize_comparison(
 
 
 def default_reference(arms: Sequence[str]) -> str:
-    """Return the arm that others are compared with unless somebody says: entropy, else random, else the first."""
-    return next((name for name in USUAL_REFERENCES if name in arms), arms[0])
+    """Return the arm that others are compared with unless somebody says.
+
+    ``entropy``, else ``random``, each plain or, where all strategies are varied, with the first of the values; else the
+    first arm.
+    """
+    usual = (arm for name in USUAL_REFERENCES for arm in arms if arm.partition(" ")[0] == name)
+    return next(usual, arms[0])
 
 
 def _check(results: ComparisonResults, reference: str, confidence: float, test: str) -> None:

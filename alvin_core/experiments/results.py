@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ FIGURES = (
     "candidate_share",
 )
 AGAINST = "against"  # the share of the selected whose attribute is not the usual one of its class
+MOST_NAMED = 3
 SHARES = {"group_share": "group_shares", "class_share": "class_shares"}
 
 
@@ -186,17 +187,38 @@ def _common_rounds(name: str, cells: Sequence[CellResult], n_rounds: int | None)
     length = longest if n_rounds is None else min(longest, n_rounds)
     sizes: list[int] = []
     for row in range(length):
-        found = sorted({cell.records[row].n_labeled for cell in cells if len(cell.records) > row})
-        if len(found) > 1:
-            differ = f"have {' or '.join(map(str, found))} labels in round {row}"
-            if row == 0:
-                raise SettingsError(f"the runs of {name!r} {differ}; compare runs with one size of the initial set")
-            note = f"only rounds 0 to {row - 1} are compared: the runs {differ}"
-            return sizes, [note]
-        if sizes and found[0] <= sizes[-1]:  # the pool is exhausted: nothing is learned any more
+        runs_of = _runs_by_size(cells, row)
+        if len(runs_of) > 1 and row == 0:
+            raise SettingsError(f"{_differ(name, runs_of, row)}; compare runs with one size of the initial set")
+        if len(runs_of) > 1:
+            return sizes, [f"only rounds 0 to {row - 1} are compared: {_differ(name, runs_of, row)}"]
+        (size,) = runs_of
+        if sizes and size <= sizes[-1]:  # the pool is exhausted: nothing is learned any more
             return sizes, [f"only rounds 0 to {row - 1} are compared: from round {row} on nothing was annotated"]
-        sizes += found
+        sizes.append(size)
     return sizes, []
+
+
+def _runs_by_size(cells: Sequence[CellResult], row: int) -> dict[int, list[str]]:
+    """Return the numbers of labels in a round, ascending, each with the cells that have so many."""
+    found: dict[int, list[str]] = {}
+    for cell in cells:
+        if len(cell.records) > row:
+            found.setdefault(cell.records[row].n_labeled, []).append(f"{cell.arm} seed {cell.seed}")
+    return dict(sorted(found.items()))
+
+
+def _differ(name: str, runs_of: Mapping[int, Sequence[str]], row: int) -> str:
+    """Say which cells have another number of labels than most."""
+    usual = max(runs_of, key=lambda size: len(runs_of[size]))
+    odd = [f"{_some(runs)} with {size}" for size, runs in runs_of.items() if size != usual]
+    sizes = " or ".join(map(str, runs_of))
+    return f"the runs of {name!r} have {sizes} labels in round {row} ({', '.join(odd)})"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _unfinished(arms: Sequence[str], seeds: Sequence[int], cells: Sequence[CellResult], planned: int) -> list[str]:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from alvin_core.errors import SettingsError
+from alvin_core.experiments.values import plain_values
 from alvin_core.experiments.words import figure_words, kind_of, measure_words, split_of
 from alvin_core.statistics import Interval, PairedDifference, PairedTest, verdict_words
 
 __all__ = ["ArmCurve", "ArmDifference", "ArmSelection", "ComparisonSummary", "LabelsToReach"]
-
-DIGITS = 6  # of floats in JSON: more differ between machines
 
 
 @dataclass(frozen=True)
@@ -224,6 +221,18 @@ class ComparisonSummary:
             f"the arms {', '.join(self.arms)}"
         )
 
+    def headline(self) -> str:
+        """Say in one or two sentences what was found."""
+        from alvin_core.experiments.method import headline  # it reads summaries
+
+        return headline(self)
+
+    def power(self) -> str:
+        """Say in one sentence which differences so few seeds would have missed; empty where that cannot be told."""
+        from alvin_core.experiments.method import power_words
+
+        return power_words([one.difference for one in self.primary])
+
     def method(self) -> tuple[str, ...]:
         """Say in sentences which seeds, test and correction the numbers rest on, and what they could have found."""
         from alvin_core.experiments.method import how_computed  # it reads summaries
@@ -232,19 +241,9 @@ class ComparisonSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON: the same for the same results. Nothing in it is a time, a date or an id."""
-        plain: dict[str, Any] = _plain(asdict(self))
+        plain: dict[str, Any] = plain_values(asdict(self))
+        plain["headline"] = self.headline()
         for key in ("primary", "secondary"):
             told = [one.sentence for one in getattr(self, key)]
             plain[key] = [{**one, "sentence": words} for one, words in zip(plain[key], told, strict=True)]
         return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, float):
-        # Adding 0 makes a negative zero positive, so that the text is the same.
-        return round(value, DIGITS) + 0.0 if math.isfinite(value) else None
-    return value

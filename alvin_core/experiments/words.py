@@ -41,5 +41,5 @@ def figure_words(figure: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number with its noun: ``1 seed``, ``10 seeds``."""
+    """Write a number with its noun: ``1 round``, ``3,000 rows``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

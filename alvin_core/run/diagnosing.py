@@ -27,7 +27,8 @@ DRAWN_PAIRS = 20_000  # of open examples: their mean distance is known to a perc
 class Diagnosis:
     """The figures of one round. Shares are in [0, 1]; None where nobody knows, or nothing was retrieved.
 
-    An example *contradicts* when its known attribute is not its class's most frequent one: a true minority example.
+    An example *contradicts* when its known attribute is not its class's most frequent one: a true minority example. Of
+    a class with two equally frequent ones nothing is known.
 
     Attributes
     ----------
@@ -104,7 +105,8 @@ class _Truth:
             for class_ in np.unique(classes[usable]):
                 of_class = np.flatnonzero(usable & (classes == class_))
                 values, counts = np.unique(dataset.attributes[of_class], return_counts=True)
-                contradicts[of_class] = dataset.attributes[of_class] != values[counts.argmax()]
+                if np.sum(counts == counts.max()) == 1:  # else the class has no usual value that could be contradicted
+                    contradicts[of_class] = dataset.attributes[of_class] != values[counts.argmax()]
         return cls(np.asarray(classes), contradicts)
 
     def share(self, rows: IntArray) -> float | None:

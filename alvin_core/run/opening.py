@@ -12,10 +12,10 @@ from alvin_core.run.values import RunInfo
 from alvin_core.store.database import Store, open_store
 from alvin_core.store.labels import current_labels
 from alvin_core.store.rounds import count_rounds
-from alvin_core.store.runs import find_run, list_run_rows, remove_run
+from alvin_core.store.runs import count_cell_runs, find_run, list_run_rows, remove_run
 from alvin_core.store.tables import RunRow
 
-__all__ = ["delete_run", "info_of", "list_runs", "open_run"]
+__all__ = ["count_comparison_runs", "delete_run", "info_of", "list_runs", "open_run"]
 
 
 def open_run(store: Path | str, run: str) -> Run:
@@ -34,8 +34,14 @@ def open_run(store: Path | str, run: str) -> Run:
     return Run(RunHandle(opened, row))
 
 
-def list_runs(store: Path | str) -> list[RunInfo]:
-    """Return every run in a store, oldest first; those in the trash are left out.
+def list_runs(store: Path | str, *, of_comparisons: bool = True) -> list[RunInfo]:
+    """Return the runs in a store, oldest first; those in the trash are left out.
+
+    Parameters
+    ----------
+    store : Path or str
+    of_comparisons : bool
+        Whether the runs that are cells of comparisons are among them.
 
     Raises
     ------
@@ -44,7 +50,19 @@ def list_runs(store: Path | str) -> list[RunInfo]:
     """
     opened = open_store(store)
     with opened.read() as session:
-        return [info_of(opened, session, row) for row in list_run_rows(session)]
+        return [info_of(opened, session, row) for row in list_run_rows(session, cells=of_comparisons)]
+
+
+def count_comparison_runs(store: Path | str) -> int:
+    """Return how many runs are cells of comparisons; those in the trash are left out.
+
+    Raises
+    ------
+    StoreError
+        When the store is not there or cannot be used.
+    """
+    with open_store(store).read() as session:
+        return count_cell_runs(session)
 
 
 def info_of(store: Store, session: Session, row: RunRow) -> RunInfo:

@@ -18,6 +18,7 @@ __all__ = [
     "cell_runs",
     "delete_comparison_rows",
     "find_comparison",
+    "get_comparison",
     "link_cell",
     "list_comparison_rows",
     "refuse_name",
@@ -60,6 +61,20 @@ def find_comparison(session: Session, name: str) -> ComparisonRow:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are: {', '.join(names)}"
     raise StoreError(f"no comparison is called {name!r}; {hint}")
+
+
+def get_comparison(session: Session, comparison_id: str) -> ComparisonRow:
+    """Return the comparison with a whole id.
+
+    Raises
+    ------
+    StoreError
+        When there is none, or no longer.
+    """
+    found = session.get(ComparisonRow, comparison_id)
+    if found is None:
+        raise StoreError(f"no comparison with the id {comparison_id!r} is in the store; make one with `alvin compare`")
+    return found
 
 
 def refuse_name(session: Session, name: str) -> None:

@@ -8,7 +8,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from alvin_core.errors import RunNotFoundError, StoreError
@@ -28,6 +28,7 @@ from alvin_core.store.tables import (
 
 __all__ = [
     "check_name",
+    "count_cell_runs",
     "default_name",
     "delete_run_rows",
     "find_run",
@@ -123,11 +124,19 @@ def is_trashed(session: Session, run_id: str) -> bool:
     return session.get(TrashRow, run_id) is not None
 
 
-def list_run_rows(session: Session, *, trashed: bool = False) -> list[RunRow]:
-    """Return all runs, oldest first: those in use, or those in the trash."""
+def list_run_rows(session: Session, *, trashed: bool = False, cells: bool = True) -> list[RunRow]:
+    """Return all runs, oldest first: those in use, or those in the trash; with the cells of comparisons or without."""
     in_trash = RunRow.id.in_(select(TrashRow.run_id))
     query = select(RunRow).where(in_trash if trashed else ~in_trash)
+    if not cells:
+        query = query.where(RunRow.id.not_in(select(ComparisonCellRow.run_id)))
     return list(session.scalars(query.order_by(RunRow.created_at, RunRow.id)))
+
+
+def count_cell_runs(session: Session) -> int:
+    """Return how many runs are cells of comparisons, those in the trash left out."""
+    in_use = ComparisonCellRow.run_id.not_in(select(TrashRow.run_id))
+    return session.scalar(select(func.count()).select_from(ComparisonCellRow).where(in_use)) or 0
 
 
 def find_run(session: Session, run: str, *, trashed: bool = False) -> RunRow:

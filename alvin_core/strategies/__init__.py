@@ -11,15 +11,8 @@ from alvin_core.strategies import bald, coreset, bert_km, badge, cal, alfa_mix, 
 # isort: on
 
 from alvin_core.strategies.alvin import rank_candidates
-from alvin_core.strategies.registry import (
-    LabeledSet,
-    Pool,
-    Readout,
-    Strategy,
-    all_strategies,
-    get_strategy,
-    strategy_names,
-)
+from alvin_core.strategies.pool import LabeledSet, Pool, Readout
+from alvin_core.strategies.registry import Strategy, all_strategies, get_strategy, strategy_names
 
 if TYPE_CHECKING:
     from alvin_core.settings import RunSettings

@@ -12,7 +12,8 @@ from alvin_core.progress import Progress, ProgressEvent, silent
 from alvin_core.settings import AlfaMixSettings
 from alvin_core.strategies.bert_km import nearest_to_centroids
 from alvin_core.strategies.clustering import find_clusters, kmeans_steps, unit_vectors
-from alvin_core.strategies.registry import Pool, Readout, strategy
+from alvin_core.strategies.pool import Pool, Readout
+from alvin_core.strategies.registry import strategy
 from alvin_core.types import Float32Array, FloatArray, IntArray, Selection
 
 __all__ = ["alfa_mix", "eps_to_flip", "steepest_directions"]
@@ -25,7 +26,7 @@ def _work(pool: Pool, params: AlfaMixSettings) -> int:
     assert pool.settings is not None
     n_classes, dim = (int(size) for size in pool.readout.weight.shape)
     # A tenth to a half of a pool are candidates, usually; k-means meets those alone.
-    return 80 * len(pool) * dim * (1 + n_classes) + kmeans_steps(len(pool) // 2, dim, pool.settings.budget)
+    return len(pool) * dim * (220 + 12 * n_classes) + kmeans_steps(len(pool) // 4, dim, pool.settings.budget)
 
 
 @strategy(

@@ -12,8 +12,9 @@ from alvin_core.errors import PoolError, SettingsError
 from alvin_core.neighbors import nearest_in_pool
 from alvin_core.neighbors.candidates import candidates_of, count_candidates, link_parts
 from alvin_core.settings import AlvinSettings, Rank
+from alvin_core.strategies.pool import Pool, check_probs
 from alvin_core.strategies.ranking import entropy_of, rank_by_score, take_highest
-from alvin_core.strategies.registry import Pool, check_probs, strategy
+from alvin_core.strategies.registry import strategy
 from alvin_core.types import Anchors, Candidates, FloatArray, IntArray, Neighbors, Provenance, Selection
 
 __all__ = ["alvin", "rank_candidates"]

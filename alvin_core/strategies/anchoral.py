@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alvin_core.errors import SettingsError
+from alvin_core.neighbors.points import nearest_to_points
 from alvin_core.settings import AnchoralSettings, RunSettings
-from alvin_core.strategies.clustering import nearest_to_points, unit_vectors
-from alvin_core.strategies.registry import Pool, get_strategy, strategy, strategy_names
+from alvin_core.strategies.clustering import unit_vectors
+from alvin_core.strategies.kmeans_seeding import OuterProducts, sample_centres
+from alvin_core.strategies.pool import Pool
+from alvin_core.strategies.registry import get_strategy, strategy, strategy_names
 from alvin_core.types import Float32Array, IntArray, Selection
 
 __all__ = ["anchoral", "check_base", "choose_anchors", "similar_to_anchors"]
@@ -25,7 +27,7 @@ def _work(pool: Pool, params: AnchoralSettings) -> int:
     settings = pool.settings or RunSettings()
     size = min(len(pool), max(params.subpool, settings.budget))
     dim = int(pool.vectors.shape[1])
-    search = len(pool) * (dim * (n_anchors + 20) + 200 * n_anchors)
+    search = 50_000_000 + 100_000 * n_anchors + len(pool) * (60 * dim + n_anchors * (dim // 2 + 50))
     return search + get_strategy(params.base).steps(pool.take(np.arange(size)), settings)
 
 
@@ -99,6 +101,7 @@ def anchoral(pool: Pool, budget: int, params: AnchoralSettings, rng: np.random.G
         scores=chosen.scores,
         ranking=rows[chosen.ranking],
         warnings=(*notes, *chosen.warnings),
+        n_considered=len(rows),
     )
 
 
@@ -141,24 +144,13 @@ def choose_anchors(vectors: Float32Array, classes: IntArray, n_anchors: int, rng
     for name in np.unique(classes):
         members = np.flatnonzero(classes == name)
         if len(members) > n_anchors:
-            members = members[_seeds(vectors[members].astype(np.float64), n_anchors, rng)]
+            points = OuterProducts(np.ones((len(members), 1)), vectors[members])  # the vectors themselves
+            first = int(rng.integers(len(members)))
+            seeds = sample_centres(points, n_anchors, rng, first=first, order=np.arange(len(members)))
+            copies = np.setdiff1d(np.arange(len(members)), seeds)
+            members = members[[*seeds, *rng.choice(copies, n_anchors - len(seeds), replace=False)]]
         chosen.append(members)
     return np.concatenate(chosen)
-
-
-def _seeds(vectors: NDArray[np.float64], n_seeds: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    seeds = [int(rng.integers(len(vectors)))]
-    free = np.ones(len(vectors), dtype=bool)
-    nearest = np.full(len(vectors), np.inf)
-    while len(seeds) < n_seeds:
-        free[seeds[-1]] = False
-        apart = vectors - vectors[seeds[-1]]
-        nearest = np.minimum(nearest, np.einsum("nd,nd->n", apart, apart))
-        weights = np.where(free, nearest, 0)
-        if not weights.any():
-            weights = free.astype(np.float64)
-        seeds.append(int(rng.choice(len(vectors), p=weights / weights.sum())))
-    return np.array(seeds, dtype=np.int64)
 
 
 def similar_to_anchors(

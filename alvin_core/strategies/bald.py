@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from alvin_core.progress import ProgressEvent
 from alvin_core.settings import BaldSettings
+from alvin_core.strategies.pool import Pool, check_probs
 from alvin_core.strategies.ranking import entropy_of, take_highest
-from alvin_core.strategies.registry import Pool, check_probs, strategy
+from alvin_core.strategies.registry import strategy
 from alvin_core.types import FloatArray, Selection
 
 __all__ = ["bald", "mutual_information"]
@@ -18,8 +21,9 @@ ROUNDING = 1e-12  # nats; float64 sums over draws that agree differ from 0 by fa
 
 
 def _work(pool: Pool, params: BaldSettings) -> int:
-    """About how many multiplications the draws take."""
-    return len(pool) * params.n_draws * pool.draw_steps
+    assert pool.probs is not None
+    # Entropies and the softmax take about as long as so many multiplications.
+    return len(pool) * params.n_draws * (pool.draw_steps + 2_000 + 200 * int(pool.probs.shape[1]))
 
 
 @strategy(
@@ -70,7 +74,11 @@ def bald(pool: Pool, budget: int, params: BaldSettings, rng: np.random.Generator
         pool.progress(ProgressEvent("select", start, len(pool), "bald"))
         rows = np.arange(start, min(start + n_rows, len(pool)))
         scores[rows] = mutual_information(draw(rows, params.n_draws, seed))
-    return take_highest(pool, scores, budget)
+    selection = take_highest(pool, scores, budget)
+    if scores.any():
+        return selection
+    note = "all draws agree on every example, so the ids decide; a higher training.dropout may tell them apart"
+    return replace(selection, warnings=(note,))
 
 
 def mutual_information(draws: FloatArray) -> NDArray[np.float64]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from alvin_core.neighbors.points import nearest_to_points
 from alvin_core.progress import Progress, silent
-from alvin_core.strategies.clustering import (
-    Clustering,
-    find_clusters,
-    kmeans_steps,
-    nearest_to_points,
-    unit_vectors,
-)
-from alvin_core.strategies.registry import Pool, strategy
+from alvin_core.strategies.clustering import Clustering, find_clusters, kmeans_steps, unit_vectors
+from alvin_core.strategies.pool import Pool
+from alvin_core.strategies.ranking import in_order
+from alvin_core.strategies.registry import strategy
 from alvin_core.types import Float32Array, IntArray, Selection
 
 __all__ = ["bert_km", "nearest_to_centroids"]
@@ -70,7 +67,7 @@ def bert_km(pool: Pool, budget: int, params: None, rng: np.random.Generator) -> 
     clusters = find_clusters(vectors, budget, rng, progress=pool.progress, note="bert-km")
     places = nearest_to_centroids(vectors, clusters, budget, device=pool.device, progress=pool.progress)
     rows = by_id[places]
-    return Selection(ids=pool.ids[rows], rows=rows, scores=np.arange(budget, 0.0, -1.0), ranking=rows)
+    return in_order(pool, rows, np.arange(budget, 0.0, -1.0))
 
 
 def nearest_to_centroids(

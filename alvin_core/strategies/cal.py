@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from alvin_core.neighbors.points import nearest_to_points
 from alvin_core.progress import ProgressEvent
 from alvin_core.settings import CalSettings
-from alvin_core.strategies.clustering import nearest_to_points
+from alvin_core.strategies.pool import Pool
 from alvin_core.strategies.ranking import take_highest
-from alvin_core.strategies.registry import Pool, strategy
+from alvin_core.strategies.registry import strategy
 from alvin_core.types import FloatArray, Selection
 
 __all__ = ["EPSILON", "cal"]
@@ -23,7 +24,9 @@ def _work(pool: Pool, params: CalSettings) -> int:
     assert pool.labeled is not None
     assert pool.probs is not None
     dim, n_classes = int(pool.vectors.shape[1]), int(pool.probs.shape[1])
-    return len(pool) * (len(pool.labeled.ids) * dim + 20 * params.k * n_classes + 5_000)
+    n_labeled = len(pool.labeled.ids)
+    search = n_labeled * (dim // 2 + 30) + 40_000
+    return len(pool) * (search + min(params.k, n_labeled) * (3 * dim + 20 * n_classes))
 
 
 @strategy(

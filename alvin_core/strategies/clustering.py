@@ -1,11 +1,11 @@
-"""k-means over vectors, and the examples nearest to points: what strategies that spread their picks share."""
+"""k-means over vectors: what strategies that spread their picks share."""
 
 from __future__ import annotations
 
 import importlib
 import math
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from alvin_core.errors import SettingsError
-from alvin_core.neighbors import nearest_in_pool
 from alvin_core.neighbors.checking import checked_pool
 from alvin_core.neighbors.duplicates import Distinct, find_distinct
 from alvin_core.progress import Progress, ProgressEvent, silent
-from alvin_core.types import Anchors, Float32Array, FloatArray, IntArray, check_lengths
+from alvin_core.types import Float32Array, FloatArray, IntArray, check_lengths
 
-__all__ = ["Clustering", "find_clusters", "kmeans_steps", "nearest_to_points", "unit_vectors"]
+__all__ = ["Clustering", "find_clusters", "kmeans_steps", "unit_vectors"]
 
 MAX_ITERATIONS = 100
 ITERATIONS_AT_ONCE = 10  # between two looks at whether to stop
@@ -29,7 +28,6 @@ WORTHWHILE = 1e-4  # iterations go on while each lowers the objective by this sh
 SEEDING_ROWS = 3_000  # k-means++ draws its starting points from a sample of this size, or
 SEEDING_ROWS_EACH = 10  # of so many for each cluster, where that is more
 BLOCK_ROWS = 4096
-POINTS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
@@ -81,42 +79,6 @@ def unit_vectors(vectors: Float32Array, rows: IntArray) -> Float32Array:
         lengths = np.sqrt(np.einsum("nd,nd->n", block, block))
         scaled[part] = block / np.where(lengths > 0, lengths, 1.0)[:, None]
     return scaled
-
-
-def nearest_to_points(
-    points: Float32Array, vectors: Float32Array, *, k: int, device: str = "cpu", progress: Progress = silent
-) -> tuple[IntArray, FloatArray]:
-    """Find the k vectors nearest to each point, exactly; see `nearest_in_pool`.
-
-    Parameters
-    ----------
-    points : float32 array of shape (n_points, dim)
-        Searched a block at a time: memory does not grow with them.
-    vectors : float32 array of shape (n, dim)
-        Of two at the same distance the one of the lower row comes first.
-    k : int
-        At most n.
-    progress : Progress
-        Told of the stage ``retrieve``, in points.
-
-    Returns
-    -------
-    rows, distances : arrays of shape (n_points, k)
-        Nearest first, in float64.
-    """
-    found: list[tuple[IntArray, FloatArray]] = []
-    for start in range(0, len(points), POINTS_AT_ONCE):
-
-        def report(event: ProgressEvent, start: int = start) -> None:
-            progress(replace(event, done=start + event.done, total=len(points)))
-
-        block = points[start : start + POINTS_AT_ONCE]
-        rows = np.arange(len(block))
-        whole = np.ones(len(block), dtype=np.float32)  # an anchor that is all of one parent is a point
-        anchors = Anchors(block, rows, rows, rows, whole, np.zeros(len(block), dtype=np.int64))
-        near = nearest_in_pool(vectors, np.arange(len(vectors)), anchors, k=k, device=device, progress=report)
-        found.append((near.rows, near.distances))
-    return np.concatenate([rows for rows, _ in found]), np.concatenate([distances for _, distances in found])
 
 
 def find_clusters(
@@ -176,7 +138,8 @@ def kmeans_steps(n: int, dim: int, n_clusters: int) -> int:
     """About how many elementary steps `find_clusters` takes; see `Strategy.steps`."""
     found = max(1, min(n_clusters, n))
     seeding = min(n, max(SEEDING_ROWS, SEEDING_ROWS_EACH * found)) * (2 + int(math.log(found)))
-    return found * dim * (4 * seeding + 30 * n)  # 20 to 30 iterations are usual
+    # Some 20 iterations are usual: products of matrices, which are fast, and a few slower passes over the vectors.
+    return dim * (2 * found * seeding + n * (10 * found + 600))
 
 
 def _sklearn_cluster() -> ModuleType:

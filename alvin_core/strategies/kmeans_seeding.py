@@ -97,8 +97,9 @@ def sample_centres(
     n_centres: int,
     rng: np.random.Generator,
     *,
+    first: int,
     order: IntArray,
-    report: Callable[[int], None],
+    report: Callable[[int], None] | None = None,
 ) -> list[int]:
     """Draw centres one after the other, each with a chance in proportion to its squared distance to those before.
 
@@ -106,45 +107,38 @@ def sample_centres(
     ----------
     points : OuterProducts
     n_centres : int
-        How many to draw, at most.
+        How many to draw at most, the first included.
     rng : numpy.random.Generator
         One ``rng.random()`` for each centre but the first.
+    first : int
+        The row of the first centre.
     order : int array of shape (n,)
-        Every row once: the order in which chances are added up, and in which equal norms are preferred.
-    report : callable
+        Every row once: the order in which chances are added up.
+    report : callable, optional
         Told before each centre how many are drawn; may raise to stop.
 
     Returns
     -------
     list of int
         Rows, none twice and no two equal points; fewer than ``n_centres`` where every other point equals a drawn
-        one. The first is the point of largest norm.
+        one.
 
     Notes
     -----
-    D² sampling of Arthur & Vassilvitskii (2007), section 2.2, without their uniform draw of the first centre and
-    without trying several draws for each centre.
+    D² sampling of Arthur & Vassilvitskii (2007), section 2.2, without trying several draws for each centre.
     """
-    centres: list[int] = []
+    centres = [first]
     nearest = np.full(len(points), np.inf)
-    weights = points.squared_norms
     while len(centres) < n_centres:
-        report(len(centres))
-        if not centres:
-            place = int(np.argmax(weights[order]))
-        else:
-            ends = np.cumsum(weights[order])
-            # The first that ends beyond the number: a point of no weight ends where the one before it does. Where the
-            # sum is nearly 0 the product may round up to it.
-            number = min(rng.random() * ends[-1], np.nextafter(ends[-1], 0))
-            place = int(np.searchsorted(ends, number, side="right"))
-        centre = int(order[place])
-        if weights[centre] == 0:
+        if report is not None:
+            report(len(centres))
+        points.approach(nearest, centres[-1])
+        nearest[centres[-1]] = 0.0  # never drawn twice, whatever the precision
+        ends = np.cumsum(nearest[order])
+        if ends[-1] == 0:
             break
-        centres.append(centre)
-        points.approach(nearest, centre)
-        nearest[centre] = 0.0  # never drawn twice, whatever the precision
-        weights = nearest
-        if not weights.any():
-            break
+        # The first that ends beyond the number: a point of no weight ends where the one before it does. Where the sum
+        # is nearly 0 the product may round up to it.
+        number = min(rng.random() * ends[-1], np.nextafter(ends[-1], 0))
+        centres.append(int(order[np.searchsorted(ends, number, side="right")]))
     return centres

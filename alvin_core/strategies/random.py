@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from alvin_core.strategies.pool import Pool
 from alvin_core.strategies.ranking import take_highest
-from alvin_core.strategies.registry import Pool, strategy
+from alvin_core.strategies.registry import strategy
 from alvin_core.types import Selection
 
 __all__ = ["random"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alvin_core.strategies.registry import Pool
-from alvin_core.types import FloatArray, IdArray, Selection
+from alvin_core.strategies.pool import Pool
+from alvin_core.types import FloatArray, IdArray, IntArray, Selection
 
-__all__ = ["entropy_of", "rank_by_score", "take_highest"]
+__all__ = ["entropy_of", "in_order", "rank_by_score", "take_highest"]
 
 
 def entropy_of(probs: FloatArray) -> NDArray[np.float64]:
@@ -31,7 +31,7 @@ def rank_by_score(scores: FloatArray, ids: IdArray) -> NDArray[np.int64]:
     -------
     int64 array of shape (n,)
     """
-    order = np.argsort(-scores, kind="stable").astype(np.int64)
+    order = np.argsort(-scores).astype(np.int64)  # not a stable one, which takes four times as long: ties are put right
     ranked = scores[order]
     tied = np.zeros(len(order), dtype=bool)
     tied[1:] = ranked[1:] == ranked[:-1]
@@ -42,6 +42,11 @@ def rank_by_score(scores: FloatArray, ids: IdArray) -> NDArray[np.int64]:
         rows = order[places]
         order[places] = rows[np.lexsort((ids[rows], -scores[rows]))]
     return order
+
+
+def in_order(pool: Pool, rows: IntArray, scores: FloatArray, warnings: tuple[str, ...] = ()) -> Selection:
+    """Select some rows of the pool that were chosen one after the other, or all at once: nothing else is ranked."""
+    return Selection(pool.ids[rows], rows, scores, ranking=rows, warnings=warnings, n_considered=len(pool))
 
 
 def take_highest(pool: Pool, scores: FloatArray, budget: int) -> Selection:

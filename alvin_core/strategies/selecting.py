@@ -10,7 +10,8 @@ import numpy as np
 from alvin_core.errors import AlvinError, Cancelled
 from alvin_core.progress import ProgressEvent
 from alvin_core.settings import RunSettings
-from alvin_core.strategies.registry import Pool, Strategy, all_strategies, get_strategy
+from alvin_core.strategies.pool import Pool
+from alvin_core.strategies.registry import Strategy, all_strategies, get_strategy
 from alvin_core.types import Selection
 
 __all__ = ["MAX_BESIDE_STEPS", "MAX_COMPARED_STEPS", "Alternatives", "select_alternatives", "select_proposal"]

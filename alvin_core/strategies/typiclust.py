@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from alvin_core.neighbors.points import nearest_to_points
 from alvin_core.progress import Progress, ProgressEvent, silent
 from alvin_core.settings import TypiclustSettings
-from alvin_core.strategies.clustering import find_clusters, kmeans_steps, nearest_to_points, unit_vectors
-from alvin_core.strategies.registry import Pool, strategy
+from alvin_core.strategies.clustering import find_clusters, kmeans_steps, unit_vectors
+from alvin_core.strategies.pool import Pool
+from alvin_core.strategies.ranking import in_order
+from alvin_core.strategies.registry import strategy
 from alvin_core.types import BoolArray, Float32Array, IntArray, Selection
 
 __all__ = ["MIN_CLUSTER_SIZE", "most_typical", "typiclust"]
@@ -25,8 +28,8 @@ def _work(pool: Pool, params: TypiclustSettings) -> int:
     dim: int = pool.vectors.shape[1]
     n_clusters = min(len(pool.labeled.ids) + pool.settings.budget, params.max_clusters, n)
     n_visited = min(pool.settings.budget, n_clusters)
-    # The largest clusters are visited: twice the mean size, so four times the pairs, and some time for each search.
-    typicality = n_visited * (4 * (n // n_clusters) ** 2 * dim + 30_000_000)
+    size = 2 * n // n_clusters  # the largest clusters are visited
+    typicality = n_visited * (size * dim * (size // 2 + 50) + 10_000_000)
     return kmeans_steps(n, dim, n_clusters) + typicality
 
 
@@ -92,7 +95,7 @@ def typiclust(pool: Pool, budget: int, params: TypiclustSettings, rng: np.random
         progress=pool.progress,
     )
     rows = by_id[places - n_labeled]
-    return Selection(ids=pool.ids[rows], rows=rows, scores=np.arange(budget, 0.0, -1.0), ranking=rows)
+    return in_order(pool, rows, np.arange(budget, 0.0, -1.0))
 
 
 def most_typical(

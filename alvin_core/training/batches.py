@@ -41,6 +41,7 @@ class Examples:
     def __init__(
         self, features: Features, rows: IntArray, device: torch.device, *, fixed: bool, held: bool = False
     ) -> None:
+        self.fixed = fixed
         self._features = features
         self._rows = rows
         self._device = device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ __all__ = ["TrainedModel", "train"]
 
 # A small head's matrices are done before a second thread has woken up.
 SMALL_HEAD_THREADS = 1
+STEPS_TO_DROP = 130  # multiplications in the time in which torch draws whether one value is dropped
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ class TrainedModel:
         EncoderError
             When the encoder gives a prediction that is not a number.
         """
-        rows = _checked_rows(rows, self._features)
-        logits, vectors = self._run(rows, progress, represent=represent)
+        examples, report = self._examples(rows, progress)
+        with memory_errors(self._evaluator.device):
+            logits, vectors = self._evaluator.run(examples, represent=represent, report=report)
         broken = np.flatnonzero(~np.isfinite(logits).all(axis=1))
         if len(broken):
             raise EncoderError(
@@ -93,7 +96,7 @@ class TrainedModel:
         seed : int
             The same rows and seed on the same machine give the same bits; torch's generators stay as they are.
         progress : Progress
-            Stage ``"predict"``, in examples of one draw.
+            Stage ``"predict"``, in examples of which everything is drawn.
 
         Returns
         -------
@@ -104,11 +107,11 @@ class TrainedModel:
         DeviceError
             When the memory does not hold even one example.
         """
-        rows = _checked_rows(rows, self._features)
-        drawn = np.empty((n_draws, len(rows), len(self.bias)), dtype=np.float32)
-        with exact_repeat(self._evaluator.device, seed):
-            for probs in drawn:
-                probs[:] = softmax(self._run(rows, progress, represent=False, dropout=True)[0])
+        examples, report = self._examples(rows, progress)
+        with exact_repeat(self._evaluator.device, seed), memory_errors(self._evaluator.device):
+            drawn = self._evaluator.draw(examples, n_draws, report=report)
+        for logits in drawn:  # one at a time: softmax works in float64
+            logits[:] = softmax(logits)
         return drawn
 
     @property
@@ -124,18 +127,21 @@ class TrainedModel:
     @property
     def draw_steps(self) -> int:
         """About how many multiplications one draw of `draw` takes for one example."""
-        n_weights = sum(weight.numel() for weight in self._evaluator.classifier.parameters() if weight.requires_grad)
-        return n_weights if self._fixed else int(n_weights * float(np.mean(self._features.lengths)))
+        classifier = self._evaluator.classifier
+        if self._fixed:  # what is dropped is read once
+            output = classifier.head.output
+            return int(output.in_features) * (STEPS_TO_DROP + int(output.out_features))
+        n_weights = sum(weight.numel() for weight in classifier.parameters() if weight.requires_grad)
+        return int(n_weights * float(np.mean(self._features.lengths)))
 
-    def _run(
-        self, rows: IntArray, progress: Progress, *, represent: bool, dropout: bool = False
-    ) -> tuple[Float32Array, Float32Array | None]:
+    def _examples(self, rows: IntArray, progress: Progress) -> tuple[Examples, Callable[[int, str], None]]:
+        """Return the examples of some rows, and whom to tell how many of them are done."""
+        rows = _checked_rows(rows, self._features)
+
         def report(done: int, note: str) -> None:
             progress(ProgressEvent("predict", done, len(rows), note))
 
-        examples = Examples(self._features, rows, self._evaluator.device, fixed=self._fixed)
-        with memory_errors(self._evaluator.device):
-            return self._evaluator.run(examples, represent=represent, report=report, dropout=dropout)
+        return Examples(self._features, rows, self._evaluator.device, fixed=self._fixed), report
 
 
 def train(

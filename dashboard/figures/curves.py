@@ -213,6 +213,7 @@ def _lines(summary: ComparisonSummary, curves: dict[str, tuple[Any, ...]], look:
         figure.add_trace(_line(summary.n_labeled, arm, intervals, styles[arm]))
     _frame(figure, look, legend=legend, height=300)
     figure.update_xaxes(title={"text": "labeled examples"}, tickvals=_ticks(summary.n_labeled), tickformat=",")
+    figure.update_yaxes(autorangeoptions={"minallowed": 0})  # nothing here is below 0, though a band may be
     return figure
 
 

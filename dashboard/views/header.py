@@ -86,6 +86,8 @@ def source_name(source: str) -> str:
 
 def _run_menu(run_id: str) -> None:
     infos = {info.id: info for info in reversed(data.runs())}
+    if run_id not in infos:  # one of a comparison
+        infos |= {info.id: info for info in data.runs(of_comparisons=True) if info.id == run_id}
 
     def change() -> None:
         chosen = st.session_state["run_choice"]

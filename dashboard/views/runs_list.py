@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from alvin_core import AlvinError, enqueue_job, get_job, list_jobs, list_trash
+from alvin_core import AlvinError, enqueue_job, get_job, list_comparisons, list_jobs, list_trash
 from dashboard import data, jobs
 from dashboard.figures.strip import round_strip_values
 from dashboard.state import Place, go, notify
@@ -25,6 +25,7 @@ __all__ = ["render_list"]
 
 OPEN_ROW: Final = "_runs_open"  # the run whose actions are shown; empty: none
 ALL_SHOWN: Final = "_runs_all"
+COMPARED_TOO: Final = "runs_of_comparisons"
 SEARCH_FROM: Final = 11  # runs, from which on a search is worth its place
 SHOWN: Final = 20
 MOST_ROUNDS: Final = 50
@@ -42,10 +43,14 @@ class Row:
 
 def render_list(place: Place) -> None:
     """Draw the list, the newest run first."""
-    infos = list(reversed(data.runs()))
+    infos = list(reversed(data.runs(of_comparisons=st.session_state.get(COMPARED_TOO, False))))
     section_title(f"Runs ({len(infos)})" if infos else "Runs")
+    n_compared = _offer_comparisons()
     if not infos:
-        empty_state("There are no runs yet.", "Take a sample, or data of your own, and start one beside this.")
+        empty_state(
+            f"There are no {'other ' if n_compared else ''}runs yet.",
+            "Take a sample, or data of your own, and start one beside this.",
+        )
         return
     found = _found(infos)
     if not found:
@@ -58,6 +63,16 @@ def render_list(place: Place) -> None:
         _render_row(place, Row(info, busy.get(info.id), parent))
     if len(found) > len(shown):
         st.button(f"Show all {len(found)}", key="runs_all", on_click=_show_all)
+
+
+def _offer_comparisons() -> int:
+    """Let the user see the runs of comparisons as well, which would drown the others; return how many are finished."""
+    found = list_comparisons(data.store()) if data.has_store() else ()
+    n_runs = sum(info.n_finished for info in found)
+    if n_runs:
+        of = "a comparison" if len(found) == 1 else f"{len(found)} comparisons"
+        st.checkbox(f"Show the {n_runs:,} finished runs of {of} as well", key=COMPARED_TOO)
+    return n_runs
 
 
 def _show_all() -> None:
@@ -83,7 +98,15 @@ def _names(infos: list[RunInfo]) -> Mapping[str, str]:
 
 def _parent(parent: tuple[str, int], names: Mapping[str, str]) -> str:
     run_id, round_no = parent
-    return f"{names.get(run_id, f'a run that was deleted ({run_id})')} at round {round_no}"
+    return f"{names.get(run_id) or _unlisted(run_id)} at round {round_no}"
+
+
+def _unlisted(run_id: str) -> str:
+    """Return the name of a run that is not in the list: that of a comparison, or none any more."""
+    try:
+        return data.opened(run_id).name
+    except AlvinError:
+        return f"a run that was deleted ({run_id})"
 
 
 def _render_row(place: Place, row: Row) -> None:

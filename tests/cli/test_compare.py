@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from alvin_core.cli.comparing import Wishes, make_plan, parse_seeds, parse_vary
 from alvin_core.errors import SettingsError
 from alvin_core.experiments.comparison import open_comparison
 from alvin_core.experiments.plan import N_SEEDS, STRATEGIES, ComparisonPlan
-from alvin_core.experiments.values import CELLS
+from alvin_core.experiments.values import CELLS, ROUNDS
 from alvin_core.progress import ProgressEvent
 from alvin_core.run import list_runs
 from alvin_core.settings import RunSettings
@@ -93,6 +94,33 @@ def test_a_taken_name_is_refused_with_the_command_that_goes_on(
         "there is a comparison called 'c' already, with 4 of 4 cells finished; go on with "
         f"`alvin compare --name c --resume --store {store}`, or choose another --name"
     ) in answer.err
+
+
+def test_runs_of_comparisons_are_listed_when_asked_for(compared: Path, alvin: Any) -> None:
+    store = compared / "store"
+    answer = alvin("runs", "--store", store)
+    assert (answer.code, answer.out) == (0, "")
+    assert answer.err == "4 runs of comparisons left out; see them with --all, or `alvin comparisons`\n"
+    names = [line.split()[0] for line in alvin("runs", "--all", "--store", store).lines[1:]]
+    assert names == ["c-entropy-s0", "c-random-s0", "c-entropy-s1", "c-random-s1"]
+    assert len(alvin("runs", "--all", "--json", "--store", store).lines) == 4
+
+
+def test_a_comparison_is_discarded_with_its_runs_or_without(compared: Path, alvin: Any, tmp_path: Path) -> None:
+    kept, gone = (shutil.copytree(compared / "store", tmp_path / name) for name in ("kept", "gone"))
+    refused = alvin("discard", "c", "--store", kept)
+    assert refused.code == 2
+    assert "discarding the comparison 'c' with 4 of 4 cells finished cannot be undone; repeat" in refused.err
+    assert alvin("discard", "c", "--yes", "--store", kept).lines == [
+        "discarded the comparison 'c' with 4 of 4 cells finished; its runs stay"
+    ]
+    assert len(alvin("runs", "--store", kept).lines) == 5
+    assert alvin("fork", "c-random-s0", "--at", "1", "--name", "own", "--store", gone).code == 0
+    assert "c-random-s0 at 1" in alvin("runs", "--store", gone).lines[1]
+    assert alvin("discard", "c", "--runs", "--yes", "--store", gone).out.endswith("; 4 runs put in the trash\n")
+    assert [line.split()[0] for line in alvin("runs", "--store", gone).lines[1:]] == ["own"]
+    assert len(alvin("trash", "--store", gone).lines) == 5
+    assert alvin("comparisons", "--store", gone).out == ""
 
 
 @pytest.mark.parametrize(
@@ -234,6 +262,19 @@ def test_progress_is_a_line_every_ten_seconds_with_the_time_left_from_finished_c
     ]
 
 
+def test_the_time_left_is_told_from_finished_rounds_before_the_first_cell_is_done(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(cell_bars, "time", clock)
+    with CellWatch() as watch:
+        for second in (0, 10):
+            clock.now = 100.0 + second
+            watch(ProgressEvent(ROUNDS, 4 + second // 5, 12))  # four were done before; two in ten seconds
+            watch(ProgressEvent(CELLS, 1, 3))
+    assert capsys.readouterr().err == "1 of 3 cells done, about 30 s left\n"
+
+
 def test_quiet_progress_says_only_what_a_user_must_know(capsys: pytest.CaptureFixture[str]) -> None:
     with CellWatch(quiet=True) as watch:
         watch(ProgressEvent("encode", 5, 10))
@@ -295,16 +336,17 @@ def test_killed_twice_and_continued_it_gives_the_same_figures_and_no_stray_run(
     compared: Path, tmp_path: Path, small: tuple[str, ...]
 ) -> None:
     store = tmp_path / "store"
-    arguments = ["compare", *small, *PLANNED, "--name", "c", "--store", str(store), "--workers", "2"]
+    arguments = ["compare", *small, *PLANNED, "--name", "c", "--store", str(store)]
     seen = []
-    for resume in ([], ["--resume"]):
-        with begun(*arguments, *resume) as process:
+    for more in (["--workers", "2"], ["--workers", "1", "--resume"]):
+        with begun(*arguments, *more) as process:
             seen.append(wait_for_rounds(process, store, 2))
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
         assert process.returncode == -signal.SIGKILL
     assert 2 <= seen[0] < seen[1] < 12  # of 4 cells with 3 rounds each
-    assert main([*arguments, "--resume", "--json", str(tmp_path / "killed.json"), "--quiet"]) == 0
+    last = ["--workers", "1", "--resume", "--json", str(tmp_path / "killed.json"), "--quiet"]
+    assert main([*arguments, *last]) == 0
     assert figures(tmp_path / "killed.json") == figures(compared / "whole.json")
     states = open_comparison(store, "c").states()
     assert sorted(info.id for info in list_runs(store)) == sorted(str(state.run) for state in states)

@@ -22,7 +22,7 @@ ASKED_FOR += ["check", "samples", "recipes", "strategies", "make-data", "doctor"
 ASKED_FOR += ["dashboard", "worker", "jobs", "cancel", "why", "diagnose", "history", "settings"]
 ASKED_FOR += ["pack", "unpack", "trash", "restore"]
 ASKED_FOR += ["report"]
-ASKED_FOR += ["compare", "comparisons", "phase"]
+ASKED_FOR += ["compare", "comparisons", "discard", "phase"]
 
 HEAVY = ["numpy", "pandas", "torch", "transformers", "sqlalchemy", "faiss", "numba", "pyarrow", "sklearn", "scipy"]
 HEAVY += ["datasets", "tokenizers", "safetensors", "huggingface_hub", "streamlit", "umap"]

@@ -12,7 +12,8 @@ from alvin_core.groups import infer_groups
 from alvin_core.progress import ProgressEvent
 from alvin_core.settings import RunSettings
 from alvin_core.strategies import LabeledSet, Pool, Readout, all_strategies, get_strategy, strategy_names
-from alvin_core.strategies.registry import DrawProbs, Strategy
+from alvin_core.strategies.pool import DrawProbs
+from alvin_core.strategies.registry import Strategy
 from alvin_core.types import Float32Array, IntArray, Selection
 
 N_POOL, N_LABELED, DIM, READ_DIM = 60, 24, 5, 4
@@ -93,6 +94,8 @@ def test_the_ranking_starts_with_the_selection_and_never_repeats(entry: Strategy
     selection = select(entry, make_pool(), 7)
     np.testing.assert_array_equal(selection.ranking[:7], selection.rows)
     assert len(np.unique(selection.ranking)) == len(selection.ranking)
+    assert len(selection.ranking) <= selection.n_candidates <= N_POOL
+    assert selection.n_candidates > 7  # nobody chooses from what is chosen
     assert (np.diff(selection.scores) <= 0).all()
 
 

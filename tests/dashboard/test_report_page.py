@@ -24,7 +24,6 @@ from alvin_core import (
     summarize_comparison,
 )
 from dashboard.report_page import report_page
-from dashboard.report_parts import power_words, verdict_headline
 from dashboard.reporting import main, provenance
 
 TESTS = Path(__file__).parents[1]
@@ -81,7 +80,7 @@ def test_every_verdict_figure_and_origin_is_told(page, summary) -> None:
     for one in summary.primary:
         if one.difference.verdict == "better":
             assert escape(one.sentence) in page
-    for sentence in (*summary.method(), verdict_headline(summary), power_words(summary)):
+    for sentence in (*summary.method(), summary.headline(), summary.power()):
         assert escape(sentence) in page
     assert "a &lt;file&gt;.csv" in page
     assert "0" * 64 in page
@@ -144,7 +143,7 @@ class Tags(HTMLParser):
 )
 def test_the_headline_says_what_was_found(arms: dict[str, list[list[float]]], headline: str) -> None:
     summary = summary_of(**arms)
-    assert verdict_headline(summary) == headline
+    assert summary.headline() == headline
     assert escape(headline) in report_page(summary, {})
 
 

@@ -391,3 +391,21 @@ def test_labels_are_exported_as_they_hold_now(store: Path, monkeypatch: pytest.M
     assert pd.read_csv(io.BytesIO(labels_file("older", "csv")), dtype=str)["id"].tolist() == labels["id"].tolist()
     assert len(labels_file("older", "jsonl").splitlines()) == len(labels)
     assert len(pd.read_parquet(io.BytesIO(labels_file("older", "parquet")))) == len(labels)
+
+
+def test_runs_of_comparisons_are_listed_when_asked_for_and_can_be_opened(store: Path, fake: ModuleType) -> None:
+    from alvin_core.experiments.cells import do_cell
+
+    plan = alvin.ComparisonPlan(("margin", "random"), (0,), 1, alvin.RunSettings(budget=5, initial=10))
+    comparison = alvin.create_comparison(store, fake.make_dataset(), plan, name="c")
+    for task in comparison._tasks():
+        do_cell(store, comparison.id, task)
+    alvin.open_run(store, "c-margin-s0").fork(1, name="of-a-cell")
+    app = _visit()
+    assert "c-random-s0" not in _html(app)
+    assert "forked from c-margin-s0 at round 1" in _html(app)
+    (box,) = [one for one in app.checkbox if "comparison" in one.label]
+    assert box.label == "Show the 2 finished runs of a comparison as well"
+    box.check()
+    assert "c-random-s0" in _html(_ran(app))
+    assert _visit(run="c-random-s0", page="explore").query_params["run"] == "c-random-s0"

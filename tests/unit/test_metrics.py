@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alvin_core import metrics
 from alvin_core.metrics import (
     accuracy,
     distances_to_labeled,
@@ -86,14 +85,6 @@ def test_the_distance_to_the_labeled_set_is_that_to_its_nearest_example() -> Non
 
 def test_distances_survive_vectors_far_from_the_origin() -> None:
     np.testing.assert_allclose(distances_to_labeled(SELECTED + 1e6, LABELED + 1e6), [3, 4])
-
-
-def test_distances_are_the_same_in_small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(0)
-    selected, labeled = rng.normal(size=(23, 5)), rng.normal(size=(7, 5))
-    expected = np.linalg.norm(selected[:, None] - labeled[None], axis=2).min(axis=1)
-    monkeypatch.setattr(metrics, "NUMBERS_AT_ONCE", 30)
-    np.testing.assert_allclose(distances_to_labeled(selected, labeled), expected)
 
 
 def test_a_group_has_a_name_where_label_and_attribute_are_known() -> None:

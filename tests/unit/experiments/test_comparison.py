@@ -20,6 +20,7 @@ from alvin_core.experiments.comparison import Comparison, create_comparison, lis
 from alvin_core.experiments.exporting import comparison_values
 from alvin_core.experiments.plan import ComparisonPlan
 from alvin_core.run.engine import Engine
+from alvin_core.run.opening import count_comparison_runs
 from alvin_core.settings import RunSettings, RuntimeSettings
 
 SETTINGS = RunSettings(budget=4, initial=8, runtime=RuntimeSettings("cpu"))
@@ -171,6 +172,17 @@ def test_an_extended_comparison_keeps_its_cells_and_does_the_rest(
     assert reopened.plan == longer
 
 
+def test_what_another_process_added_to_the_plan_is_not_lost(comparison: Comparison, in_process: list[Any]) -> None:
+    other = open_comparison(comparison.store, comparison.id)
+    assert other.extend(replace(PLAN, seeds=(0, 1, 5))) == ("seeds 5",)
+    with pytest.raises(SettingsError, match="it has the seeds 5 as well"):
+        comparison.extend(replace(PLAN, seeds=(0, 1, 7)))
+    assert open_comparison(comparison.store, comparison.id).plan.seeds == (0, 1, 5)
+    open_comparison(comparison.store, comparison.id).extend(replace(PLAN, seeds=(0, 1, 5), rounds=3))
+    comparison.run()
+    assert [task.rounds for task in in_process[0][0]] == [3] * 6
+
+
 def test_only_one_process_at_a_time_runs_a_comparison(comparison: Comparison, in_process: list[Any]) -> None:
     with comparison._lock(), pytest.raises(RunBusyError, match="the comparison 'reviews-compare' is in use"):
         open_comparison(comparison.store, comparison.id).run()
@@ -191,9 +203,59 @@ def test_a_backend_that_is_unknown_or_not_installed_is_refused_with_a_remedy(
 
 def test_a_discarded_comparison_leaves_its_runs(comparison: Comparison, in_process: list[Any]) -> None:
     comparison.run()
-    comparison.discard()
+    assert comparison.discard() == 0
     assert list_comparisons(comparison.store) == ()
-    assert len(alvin.list_runs(comparison.store)) == 4
+    assert len(alvin.list_runs(comparison.store, of_comparisons=False)) == 4
+    for late in (comparison.run, comparison.discard, lambda: comparison.extend(replace(PLAN, rounds=3))):
+        with pytest.raises(StoreError, match="no comparison with the id"):
+            late()
+
+
+def test_a_discarded_comparison_can_have_its_runs_put_in_the_trash(
+    comparison: Comparison, in_process: list[Any], fake: ModuleType
+) -> None:
+    comparison.run()
+    alvin.create_run(comparison.store, fake.make_dataset(), SETTINGS, name="own")
+    run = comparison.states()[3].run
+    with alvin.open_run(comparison.store, str(run))._handle.lock(), pytest.raises(RunBusyError):
+        comparison.discard(trash_runs=True)
+    assert comparison.info().n_finished == 1  # those before it are in the trash, and the comparison is there
+    assert comparison.discard(trash_runs=True) == 1
+    assert [one.name for one in alvin.list_runs(comparison.store)] == ["own"]
+    assert len(alvin.list_trash(comparison.store)) == 4
+    restored = alvin.restore_run(comparison.store, str(run))
+    assert restored.id in {one.id for one in alvin.list_runs(comparison.store, of_comparisons=False)}
+
+
+def test_runs_of_comparisons_can_be_left_out_of_lists(
+    comparison: Comparison, in_process: list[Any], fake: ModuleType
+) -> None:
+    comparison.run()
+    alvin.create_run(comparison.store, fake.make_dataset(), SETTINGS, name="own")
+    assert len(alvin.list_runs(comparison.store)) == 5
+    assert [one.name for one in alvin.list_runs(comparison.store, of_comparisons=False)] == ["own"]
+    assert count_comparison_runs(comparison.store) == 4
+    alvin.trash_run(comparison.store, str(comparison.states()[0].run))
+    assert count_comparison_runs(comparison.store) == 3
+
+
+def test_labels_given_by_hand_to_a_cells_run_cut_what_is_compared_and_are_named(
+    comparison: Comparison, in_process: list[Any]
+) -> None:
+    comparison.run()
+    run = alvin.open_run(comparison.store, str(comparison.states()[2].run))
+    examples = run.examples(2, oracle=True)
+    proposed = set(run.pending()["id"])
+    free = examples[(examples["split"] == "pool") & ~examples["labeled"] & ~examples["id"].isin(proposed)].iloc[0]
+    run.submit({free["id"]: free["oracle_label"]})
+    comparison.extend(replace(PLAN, rounds=3))
+    comparison.run()
+    results = comparison.results()
+    assert results.n_labeled.tolist() == [8, 12, 16]
+    assert results.notes == (
+        "only rounds 0 to 2 are compared: the runs of 'reviews-compare' have 20 or 21 labels in round 3 "
+        "(margin seed 1 with 21)",
+    )
 
 
 def test_values_for_a_file_hold_ids_dates_and_seconds_in_timings_alone(

@@ -1,9 +1,14 @@
-"""The local backend with real models: the same results as in one process, whatever happens to its own."""
+"""The local backend: the same results as in one process, whatever happens to its own.
+
+One test has real models; the others have real worker processes whose rounds cost nothing.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,13 +17,16 @@ import psutil
 import pytest
 
 from alvin_core.errors import AlvinError, Cancelled, EncoderError
+from alvin_core.experiments import local
 from alvin_core.experiments.cells import do_cell
 from alvin_core.experiments.comparison import Comparison, create_comparison
+from alvin_core.experiments.crew import Crew
 from alvin_core.experiments.local import run_cells
 from alvin_core.experiments.plan import ComparisonPlan
-from alvin_core.experiments.values import CELLS
+from alvin_core.experiments.values import CELLS, ROUNDS
 from alvin_core.progress import ProgressEvent
 from alvin_core.run import list_runs, open_run
+from alvin_core.run.engine import Engine
 from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills by POSIX signals")
@@ -31,9 +39,15 @@ def plan(tiny_encoder: Path) -> ComparisonPlan:
     return ComparisonPlan(("entropy", "random"), (0, 1), 1, settings)
 
 
+@pytest.fixture
+def _cheap_workers(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = (sys.executable, str(Path(__file__).with_name("cheap_cell_worker.py")))
+    monkeypatch.setattr(local, "Crew", partial(Crew, command=command))
+    monkeypatch.setattr(Engine, "compute", fake.compute)
+
+
 def workers() -> list[psutil.Process]:
-    children = psutil.Process().children()
-    return [one for one in children if "alvin_core.experiments.cell_worker" in one.cmdline()]
+    return [one for one in psutil.Process().children() if "cell_worker" in " ".join(one.cmdline())]
 
 
 def found(comparison: Comparison) -> list[Any]:
@@ -67,6 +81,9 @@ def test_a_killed_worker_is_replaced_its_cell_finished_once_and_the_results_are_
     counts = [(event.done, event.total) for event in events if event.stage == CELLS and event.total]
     assert counts == sorted(counts)
     assert counts[-1] == (4, 4)
+    rounds = [(event.done, event.total) for event in events if event.stage == ROUNDS]
+    assert rounds == sorted(rounds)
+    assert rounds[-1] == (8, 8)
 
     twin = create_comparison(tmp_path / "twin", fake.make_dataset(), plan)
     for task in twin._tasks():
@@ -74,6 +91,7 @@ def test_a_killed_worker_is_replaced_its_cell_finished_once_and_the_results_are_
     assert found(comparison) == found(twin)
 
 
+@pytest.mark.usefixtures("_cheap_workers")
 def test_cancelling_ends_the_workers_and_going_on_finishes(
     tmp_path: Path, fake: ModuleType, plan: ComparisonPlan
 ) -> None:
@@ -99,6 +117,7 @@ def test_an_encoder_that_is_not_there_is_told_at_once(tmp_path: Path, fake: Modu
     assert list_runs(comparison.store) == []
 
 
+@pytest.mark.usefixtures("_cheap_workers")
 def test_a_cell_that_fails_is_named_and_stops_no_other(tmp_path: Path, fake: ModuleType, plan: ComparisonPlan) -> None:
     comparison = create_comparison(tmp_path / "s", fake.make_dataset(), replace(plan, seeds=(0,)))
     entropy, random = comparison._tasks()

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
-from alvin_core.errors import SettingsError
-from alvin_core.experiments.phase import MEASURES, PhasePlan, diagram_of, phase_markdown
+from alvin_core.errors import Cancelled, SettingsError
+from alvin_core.experiments import local
+from alvin_core.experiments.cells import CellTask, do_cell
+from alvin_core.experiments.comparison import Comparison, list_comparisons
+from alvin_core.experiments.phase import MEASURES, PhasePlan, diagram_of, phase_markdown, sweep_phase
 from alvin_core.experiments.plan import ComparisonPlan
 from alvin_core.experiments.results import ComparisonResults
+from alvin_core.progress import Progress, ProgressEvent
+from alvin_core.run.engine import Engine
+from alvin_core.settings import RunSettings
 from alvin_core.statistics import paired_differences
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -99,10 +109,80 @@ def test_seeds_that_are_missing_at_a_point_are_left_out_there_and_said() -> None
     assert "? " in phase_markdown(diagram)
 
 
-def test_plain_values_are_json() -> None:
+def test_plain_values_are_json_and_what_is_not_known_is_null() -> None:
     plan = make_plan()
-    found = diagram_of(plan, {point: make_results(GAINS[point]) for point in plan.points}).to_dict()
-    assert json.loads(json.dumps(found))["points"][0]["difference"]["n"] == 5
+    results = {point: make_results(GAINS[point]) for point in plan.points}
+    results[0.6, 0.0] = make_results(0.05, seeds=(0,))
+    found = json.loads(json.dumps(diagram_of(plan, results).to_dict(), allow_nan=False))
+    assert [point["difference"]["n"] for point in found["points"][:2]] == [1, 5]
+    assert found["points"][0]["difference"]["low"] is None
+    assert json.loads(json.dumps(plan.to_dict()))["comparison"] == plan.comparison.to_dict()
+
+
+def test_one_seed_has_a_difference_without_ends_in_the_table() -> None:
+    plan = make_plan(strengths=(0.6,), ambiguities=(0.0,), measures=MEASURES[:1])
+    diagram = diagram_of(plan, {(0.6, 0.0): make_results(0.05, seeds=(0,))})
+    text = phase_markdown(diagram)
+    assert text.splitlines()[4] == f"| 0 | ? {100 * diagram.points[0].difference.mean:+.1f} |"
+    assert "nan" not in text
+
+
+@pytest.fixture
+def done(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Cells are done in this process, at no cost; the keys of those that were."""
+    keys: list[str] = []
+
+    def run_cells(comparison: Comparison, tasks: Sequence[CellTask], *, workers: object, progress: Progress) -> None:
+        for task in tasks:
+            progress(ProgressEvent("cells", len(keys), 8))
+            do_cell(comparison.store, comparison.id, task)
+            keys.append(f"{comparison.name} {task.key}")
+
+    monkeypatch.setattr(Engine, "compute", fake.compute)
+    monkeypatch.setattr(local, "run_cells", run_cells)
+    return keys
+
+
+def small_plan(**changes: object) -> PhasePlan:
+    comparison = ComparisonPlan(("alvin", "entropy"), (0, 1), 1, RunSettings(initial=8, budget=4))
+    small = {"strengths": (0.6, 0.9), "ambiguities": (0.0,), "measures": ("accuracy:test",), "n_test": 12, "n_ood": 12}
+    return PhasePlan(comparison, n_pool=24, **{**small, **changes})  # type: ignore[arg-type]
+
+
+def test_a_sweep_that_is_stopped_goes_on_where_it_was_and_repeats_no_cell(tmp_path: Path, done: list[str]) -> None:
+    plan = small_plan()
+
+    def stop(event: ProgressEvent) -> None:
+        if event.stage == "cells" and event.done == 5:
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        sweep_phase(tmp_path / "s", plan, progress=stop)
+    first = list(done)
+    assert len(first) == 5
+    points: list[tuple[int, int, str]] = []
+
+    def listen(event: ProgressEvent) -> None:
+        if event.stage == "points":
+            points.append((event.done, event.total, event.note))
+
+    diagram = sweep_phase(tmp_path / "s", plan, progress=listen)
+    assert points == [(0, 2, "strength 0.6, ambiguity 0"), (1, 2, "strength 0.9, ambiguity 0"), (2, 2, "")]
+    assert len(done) == len(set(done)) == 8
+    assert [one.name for one in list_comparisons(tmp_path / "s")] == ["phase-0.6-0", "phase-0.9-0"]
+    assert diagram == sweep_phase(tmp_path / "whole", plan)
+    assert sweep_phase(tmp_path / "s", plan) == diagram
+    assert len(done) == 16  # those of the other store; none was repeated in the first
+    more = replace(plan, comparison=replace(plan.comparison, seeds=(0, 1, 2)))
+    assert sweep_phase(tmp_path / "s", more).points[0].difference.n == 3
+    assert len(done) == 20
+
+
+def test_a_sweep_of_other_data_under_the_same_name_is_refused(tmp_path: Path, done: list[str]) -> None:
+    sweep_phase(tmp_path / "s", small_plan())
+    with pytest.raises(SettingsError, match=r"'phase-0.6-0' is of other data: .* choose another name"):
+        sweep_phase(tmp_path / "s", small_plan(data_seed=3))
+    assert len(done) == 8
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ def test_the_usual_reference_is_entropy_else_random_else_the_first() -> None:
     assert default_reference(("alvin", "random", "entropy")) == "entropy"
     assert default_reference(("alvin", "random", "badge")) == "random"
     assert default_reference(("cal", "badge")) == "cal"
+    assert default_reference(("alvin epochs=3", "entropy epochs=3", "entropy epochs=4")) == "entropy epochs=3"
 
 
 def test_a_reference_that_is_no_arm_is_an_error_with_the_arms() -> None:
@@ -113,6 +114,26 @@ def test_the_sign_flip_test_cannot_tell_with_three_seeds() -> None:
     summary = summary_of(test="sign-flip")
     assert summary.primary[0].difference.verdict == "too few seeds"
     assert "6 seeds are needed" in to_markdown(summary)
+
+
+def test_the_headline_says_who_is_clearly_better_or_worse_in_how_many_measures() -> None:
+    found = summarize_comparison(made.gathered({"alvin": HIGH, "badge": LOW, "entropy": LOW}))
+    assert found.headline() == "alvin (in 1 of 1 measure) is measurably better than entropy."
+    worse = summarize_comparison(made.gathered({"alvin": LOW, "badge": LOW, "entropy": HIGH}))
+    assert worse.headline() == (
+        "alvin (in 1 of 1 measure) and badge (in 1 of 1 measure) are measurably worse than entropy. "
+        "No arm is measurably better than entropy in anything."
+    )
+    for one in (found, worse):
+        assert one.headline() in to_markdown(one).splitlines()[2]
+        assert one.to_dict()["headline"] == one.headline()
+
+
+def test_no_difference_beyond_all_points_is_said_to_be_detectable() -> None:
+    wild = [[0.1, 0.1], [0.9, 0.9]]
+    power = summarize_comparison(made.gathered({"alvin": wild, "entropy": [[0.5, 0.5], [0.5, 0.5]]})).power()
+    assert power.startswith("With 2 seeds, a true difference of over 100 points would be found")
+    assert summarize_comparison(made.gathered({"alvin": wild})).power() == ""
 
 
 def test_the_confidence_is_that_of_intervals_and_verdicts() -> None:

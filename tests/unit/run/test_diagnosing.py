@@ -134,6 +134,21 @@ def test_without_attributes_what_needs_them_is_unknown(make_run: MakeRun) -> Non
     assert found.retrieved_right_class is not None
 
 
+def test_of_a_class_without_one_usual_attribute_nothing_is_known(make_run: MakeRun, drawn: ModuleType) -> None:
+    dataset = drawn.make_dataset()
+    pool = dataset.rows_of("pool")
+    attributes = np.where(dataset.labels == 0, np.resize(["one", "other"], len(dataset)), "usual")
+    of_first = pool[dataset.labels[pool] == 0]
+    attributes[of_first] = np.resize(["one", "other"], len(of_first))
+    attributes[of_first[len(of_first) // 2 * 2 :]] = ""  # so that there are as many of each
+    attributes[pool[dataset.labels[pool] == 1][:3]] = "rare"
+    run = make_run(data={"attributes": attributes})
+    frame = run.examples(0, oracle=True)
+    opened = frame[(frame["split"] == "pool") & ~frame["labeled"] & (frame["oracle_label"] != "neg")]
+    expected = (opened["attribute"] == "rare").mean()
+    assert run.diagnose(0).pool_contradicts == pytest.approx(expected)
+
+
 def test_labels_that_a_person_has_yet_to_give_are_not_looked_at(make_run: MakeRun) -> None:
     run = make_run(0, annotator="person")
     labels = dict(zip(run.dataset.ids.tolist(), run.dataset.labels.tolist(), strict=True))

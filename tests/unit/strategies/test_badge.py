@@ -203,7 +203,7 @@ def test_a_number_just_below_one_draws_an_example_of_some_weight() -> None:
     for scale in (1.0, 2.3e-162):
         points = OuterProducts(np.full((4, 1), scale), long)
         numbers = AlmostOne(np.random.PCG64(0))
-        assert sample_centres(points, 3, numbers, order=np.arange(4), report=lambda n_done: None) == [0, 1]
+        assert sample_centres(points, 3, numbers, first=0, order=np.arange(4)) == [0, 1]
 
 
 def test_it_stops_when_cancelled() -> None:

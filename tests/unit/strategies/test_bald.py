@@ -64,6 +64,16 @@ def test_an_unsure_model_whose_draws_agree_is_passed_over_for_draws_that_disagre
     assert select(pool_of(draws), 1, n_draws=2).ids.tolist() == ["example-0001"]
 
 
+def test_where_no_draw_differs_from_another_the_user_is_told() -> None:
+    alike = np.repeat(random_draws(1, 6), 3, axis=0)
+    selection = select(pool_of(alike), 2, n_draws=3)
+    assert selection.ids.tolist() == ["example-0000", "example-0001"]
+    assert selection.warnings == (
+        "all draws agree on every example, so the ids decide; a higher training.dropout may tell them apart",
+    )
+    assert select(pool_of(random_draws(3, 6)), 2, n_draws=3).warnings == ()
+
+
 def test_the_whole_pool_is_ranked_and_ties_go_by_id() -> None:
     agree, disagree = [[0.7, 0.3], [0.7, 0.3]], [[1.0, 0.0], [0.0, 1.0]]
     draws = np.array([agree, disagree, agree, disagree]).swapaxes(0, 1)
@@ -121,9 +131,13 @@ def test_a_draw_that_is_no_number_is_refused() -> None:
         select(pool, 2, n_draws=4)
 
 
-def test_the_work_is_one_draw_for_every_example_and_every_draw() -> None:
+def test_the_work_grows_with_the_examples_the_draws_and_what_a_draw_costs() -> None:
+    def steps(pool: Pool, n_draws: int) -> int:
+        return get_strategy("bald").steps(pool, RunSettings(bald=BaldSettings(n_draws=n_draws)))
+
     pool = pool_of(random_draws(5, 11))
-    assert get_strategy("bald").steps(pool, RunSettings(bald=BaldSettings(n_draws=5))) == 11 * 5 * 7
+    assert steps(pool.take(np.arange(5)), 6) * 22 == steps(pool, 6) * 10 == steps(pool, 12) * 5
+    assert steps(replace(pool, draw_steps=107), 6) == steps(pool, 6) + 100 * 11 * 6
 
 
 def test_it_stops_between_blocks_when_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from alvin_core.errors import Cancelled, DataError
 from alvin_core.progress import ProgressEvent
 from alvin_core.settings import RunSettings
-from alvin_core.strategies import LabeledSet, Pool, clustering, coreset, get_strategy
+from alvin_core.strategies import LabeledSet, Pool, coreset, get_strategy
 from alvin_core.types import Groups, Selection
 
 
@@ -79,20 +79,6 @@ def test_tight_clusters_far_from_each_other_and_the_origin_lose_no_precision() -
     points = centers[rng.integers(0, 4, 500)] + 1e-3 * rng.normal(size=(500, 40))
     pool = pool_of(points, centers[:1] + 1e-3)
     assert_each_pick_is_the_farthest(pool, select(pool, 80), tolerance=1e-5)
-
-
-def test_the_pool_may_be_larger_than_a_block_of_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(7)
-    points, vectors = rng.normal(size=(23, 3)).astype(np.float32), rng.normal(size=(9, 3)).astype(np.float32)
-    whole = clustering.nearest_to_points(points, vectors, k=4)
-    heard: list[ProgressEvent] = []
-    monkeypatch.setattr(clustering, "POINTS_AT_ONCE", 10)
-    for block, expected in zip(
-        clustering.nearest_to_points(points, vectors, k=4, progress=heard.append), whole, strict=True
-    ):
-        np.testing.assert_array_equal(block, expected)
-    assert [event.done for event in heard] == sorted(event.done for event in heard)
-    assert heard[-1] == ProgressEvent("retrieve", 23, 23)
 
 
 def test_the_order_of_the_pool_does_not_matter() -> None:

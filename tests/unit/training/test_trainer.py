@@ -15,7 +15,7 @@ from alvin_core.settings import TrainingSettings
 from alvin_core.training import fitting
 from alvin_core.training.batches import by_width
 from alvin_core.training.classifier import SmallHead
-from alvin_core.training.trainer import train
+from alvin_core.training.trainer import STEPS_TO_DROP, train
 
 DEPTHS = pytest.mark.parametrize("depth", [0, 1, "all"])
 FAST = TrainingSettings(epochs=6, learning_rate=3e-3, head_learning_rate=1e-2, batch_size=8, hidden=16)
@@ -390,9 +390,15 @@ def test_without_dropout_every_draw_is_the_prediction(world, tiny_encoder):
         np.testing.assert_allclose(drawn, model.predict(rows).probs, atol=1e-6)
 
 
-def test_a_draw_costs_as_much_as_the_trained_weights(world, tiny_encoder):
+@pytest.mark.parametrize("depth", [1, "all"])
+def test_an_encoder_that_is_trained_drops_values_anew_in_each_draw(world, tiny_encoder, depth):
+    model = fit(world, tiny_encoder(), depth, settings=replace(FAST, dropout=0.0))  # none in the head
+    assert (model.draw(np.arange(40, 60), 8, seed=0).std(axis=0) > 0).all()
+
+
+def test_a_draw_costs_the_dropped_values_of_a_head_or_the_trained_weights_of_an_encoder(world, tiny_encoder):
     frozen = fit(world, tiny_encoder(), 0)
-    assert frozen.draw_steps == 12 * 16 + 16 + 16 * 2 + 2
+    assert frozen.draw_steps == 16 * (STEPS_TO_DROP + 2)
     deeper = fit(world, tiny_encoder(), 1)
     n_trained = 12 * 12 + 12 + 2 * 12 + 12 * 2 + 2
     assert deeper.draw_steps == int(n_trained * float(np.mean(world.features(1).lengths)))

@@ -1,0 +1,64 @@
+"""``--json OUT``: all figures of a long piece of work, as one JSON file or on standard output."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from alvin_core.cli.options import OUTPUT
+from alvin_core.errors import StoreError
+
+__all__ = ["STANDARD_OUTPUT", "JsonFileOption", "check_json_file", "write_json_file"]
+
+STANDARD_OUTPUT = "-"
+
+JsonFileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--json", metavar="OUT", help="Write all figures to a file; - is standard output.", rich_help_panel=OUTPUT
+    ),
+]
+
+
+def check_json_file(file: str | None) -> None:
+    """Raise, before hours of work, where the file cannot be written for its folder.
+
+    Raises
+    ------
+    StoreError
+    """
+    if file in (None, STANDARD_OUTPUT):
+        return
+    path = Path(str(file))
+    if path.is_dir() or not path.parent.is_dir():
+        raise StoreError(f"cannot write {path}: name a file in a folder that is there, or - for standard output")
+
+
+def write_json_file(file: str, values: Mapping[str, Any]) -> None:
+    """Write a file whole or not at all, or to standard output.
+
+    Raises
+    ------
+    StoreError
+        When the disk refuses.
+    """
+    text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    if file == STANDARD_OUTPUT:
+        sys.stdout.write(text)
+        return
+    path = Path(file)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise StoreError(f"cannot write {path}: {error.strerror or error}; name another file with --json") from error
