@@ -136,7 +136,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", nargs="+", default=[], help="names of data sets; the stage's own without it")
     parser.add_argument("--arms", nargs="+", default=[], choices=list(ARMS), metavar="ARM", help=", ".join(ARMS))
     parser.add_argument("--out", type=Path, help="JSONL file of finished cells; STAGE.jsonl without it")
-    parser.add_argument("--cache", type=Path, default=Path("alvin_study_cache"), help="folder of cached encodings")
+    parser.add_argument("--cache", type=Path, default=Path("alvin-store/cache"), help="folder of cached encodings")
     parser.add_argument("--file", type=Path, help="the file that is split in halves, sst2-to-imdb.csv")
     parser.add_argument("--reference", default="entropy", help="an arm, or 'default training'")
     parser.add_argument("--grid", action="store_true", help="for tables: strength by ambiguity")

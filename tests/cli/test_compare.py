@@ -7,11 +7,12 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,7 @@ def test_a_comparison_that_cannot_even_begin_leaves_its_name_free(
 def test_the_plan_is_what_was_said_else_the_protocol_else_the_comparisons_own() -> None:
     plan = make_plan(Wishes())
     assert (plan.strategies, plan.seeds, plan.rounds) == (STRATEGIES, tuple(range(N_SEEDS)), 5)
-    assert plan.settings == RunSettings()
+    assert plan.settings == RunSettings().with_value("runtime.beside", "entropy")
     usual = make_plan(Wishes(protocol="fine-tuning"))
     assert (usual.rounds, len(usual.seeds), usual.settings.encoder.name) == (10, 10, "bert-base-uncased")
     wishes = Wishes("random", "0,3", 2, (), "fine-tuning", None, {"budget": 7, "initial": None}, ("encoder.name=x",))
@@ -302,10 +303,19 @@ def test_a_terminal_shows_cells_what_is_at_work_and_the_time_left(
     assert shown.endswith("\x1b[2K")  # the bars are gone when the work is done
 
 
+PROGRAM = "import sys; from alvin_core.cli import main; sys.exit(main())"
+CHEAP_WORKER = Path(__file__).parents[1] / "unit" / "experiments" / "cheap_cell_worker.py"
+WITH_CHEAP_WORKERS = f"""
+import sys, functools
+from alvin_core.experiments import crew, local
+local.Crew = functools.partial(crew.Crew, command=(sys.executable, {str(CHEAP_WORKER)!r}, "--hang"))
+"""
+
+
 @contextmanager
-def begun(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def begun(*arguments: str, program: str = PROGRAM) -> Iterator[subprocess.Popen[str]]:
     """A command as the leader of a process group of its own; the group is ended with the test, whatever happens."""
-    command = [sys.executable, "-c", "import sys; from alvin_core.cli import main; sys.exit(main())", *arguments]
+    command = [sys.executable, "-c", program, *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, **pipes, text=True, start_new_session=True) as process:
         try:
@@ -320,15 +330,18 @@ def wait_for_rounds(process: subprocess.Popen[str], store: Path, n_more: int) ->
     n_before = n_stored(store)
     while (n := n_stored(store)) < n_before + n_more:
         assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
+        time.sleep(0.05)
     return n
 
 
 def n_stored(store: Path) -> int:
+    # By itself, since opening the store many times a second would take the time that the command needs.
     try:
-        return sum(state.n_rounds for state in open_comparison(store, "c").states())
-    except Exception:  # the store is being made
+        with closing(sqlite3.connect(f"file:{store / 'alvin.db'}?mode=ro", uri=True)) as database:
+            (n,) = database.execute("SELECT count(*) FROM rounds").fetchone()
+    except sqlite3.OperationalError:  # the store is being made
         return 0
+    return int(n)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills by POSIX signals")
@@ -356,14 +369,15 @@ def test_killed_twice_and_continued_it_gives_the_same_figures_and_no_stray_run(
 @pytest.mark.skipif(os.name == "nt", reason="interrupts by POSIX signals")
 def test_ctrl_c_stops_at_once_and_says_how_to_go_on(tmp_path: Path, small: tuple[str, ...]) -> None:
     store = tmp_path / "store"
-    with begun("compare", *small, *PLANNED, "--name", "c", "--store", str(store), "--workers", "1") as process:
+    arguments = ("compare", *small, *PLANNED, "--name", "c", "--store", str(store), "--workers", "1")
+    with begun(*arguments, program=WITH_CHEAP_WORKERS + PROGRAM) as process:
         wait_for_rounds(process, store, 1)
         os.killpg(process.pid, signal.SIGINT)
         stopped = time.monotonic()
         out, err = process.communicate()
-    assert time.monotonic() - stopped < 10  # two seconds, on a machine that does nothing else
+    assert time.monotonic() - stopped < 10  # a second, on a machine that does nothing else
     assert (process.returncode, out) == (130, "")
-    assert re.search(r"stopped; the comparison 'c' is kept with \d of 4 cells finished", err)
+    assert re.search(r"stopped; the comparison 'c' is kept with 0 of 4 cells finished", err)
     assert f"go on with: alvin compare --name c --resume --store {store}" in err
     with pytest.raises(ProcessLookupError):  # nobody of the group is left
         os.killpg(process.pid, 0)

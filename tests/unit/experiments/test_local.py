@@ -1,6 +1,6 @@
 """The local backend: the same results as in one process, whatever happens to its own.
 
-One test has real models; the others have real worker processes whose rounds cost nothing.
+Two tests have real models; the others have real worker processes whose rounds cost nothing.
 """
 
 from __future__ import annotations
@@ -57,7 +57,18 @@ def found(comparison: Comparison) -> list[Any]:
     ]
 
 
-def test_a_killed_worker_is_replaced_its_cell_finished_once_and_the_results_are_those_of_one_process(
+def test_the_results_are_those_of_one_process(tmp_path: Path, fake: ModuleType, plan: ComparisonPlan) -> None:
+    comparison, twin = (create_comparison(tmp_path / name, fake.make_dataset(), plan) for name in ("s", "twin"))
+    comparison.run(workers=1)
+    assert workers() == []
+    for task in twin._tasks():
+        do_cell(twin.store, twin.id, task)
+    assert found(comparison) == found(twin)
+    assert [len(records) for _, records in found(comparison)] == [2] * 4
+
+
+@pytest.mark.usefixtures("_cheap_workers")
+def test_a_killed_worker_is_replaced_and_its_cell_finished_once(
     tmp_path: Path, fake: ModuleType, plan: ComparisonPlan
 ) -> None:
     comparison = create_comparison(tmp_path / "s", fake.make_dataset(), plan)
@@ -84,11 +95,6 @@ def test_a_killed_worker_is_replaced_its_cell_finished_once_and_the_results_are_
     rounds = [(event.done, event.total) for event in events if event.stage == ROUNDS]
     assert rounds == sorted(rounds)
     assert rounds[-1] == (8, 8)
-
-    twin = create_comparison(tmp_path / "twin", fake.make_dataset(), plan)
-    for task in twin._tasks():
-        do_cell(twin.store, twin.id, task)
-    assert found(comparison) == found(twin)
 
 
 @pytest.mark.usefixtures("_cheap_workers")
