@@ -77,7 +77,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """An empty page of 1280×800 in a context of its own, light unless a test emulates the dark scheme."""
     context = browser.new_context(viewport=SIZE, color_scheme="light")
     opened = context.new_page()
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(40_000)  # a machine that does other work is no broken page
     yield opened
     context.close()
 
@@ -86,7 +86,7 @@ def page(browser: Browser) -> Iterator[Page]:
 def settled() -> Callable[..., None]:
     """``settled(page)`` returns when the page's script has run; ``settled(page, "#a")`` also waits for an element."""
 
-    def wait(page: Page, *selectors: str, timeout: float = 20_000) -> None:
+    def wait(page: Page, *selectors: str, timeout: float = 40_000) -> None:
         page.wait_for_selector(SETTLED, timeout=timeout)
         for selector in selectors:
             page.wait_for_selector(selector, timeout=timeout)

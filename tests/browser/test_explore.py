@@ -283,7 +283,7 @@ def test_scrubber_and_play_move_the_rounds_and_keep_the_zoom(page: Page, dashboa
     assert page.evaluate(VIEW) == before
 
 
-def in_header(page: Page, words: str, timeout: float = 20_000) -> None:
+def in_header(page: Page, words: str, timeout: float = 40_000) -> None:
     page.wait_for_function(
         "words => document.querySelector('.st-key-header')?.innerText.includes(words)", arg=words, timeout=timeout
     )
@@ -302,7 +302,7 @@ def test_a_step_shows_progress_then_the_new_round_in_every_tab_with_the_zoom_kep
     page.click(".st-key-step button")
     page.wait_for_selector(".st-key-job_line .alvin-bar")
     assert page.locator(".st-key-card_strip").bounding_box() == strip, "nothing jumps when progress appears"
-    in_header(page, "Round 3", timeout=40_000)
+    in_header(page, "Round 3", timeout=120_000)
     page.wait_for_function(READY)
     assert page.evaluate(VIEW) == before
     assert page.locator("[data-testid=stException]").count() == 0
@@ -344,10 +344,10 @@ def test_the_fork_dialog_makes_a_run_and_goes_there(
     settled(page)
     page.click(".st-key-fork_confirm button")
     in_header(page, "another-way")
-    in_header(page, "Round 2", timeout=40_000)
+    in_header(page, "Round 2", timeout=120_000)
     in_header(page, "random")
     page.wait_for_function(READY)
-    expect(page.locator(OVERLAY)).to_have_attribute("aria-label", re.compile("another-way"), timeout=20_000)
+    expect(page.locator(OVERLAY)).to_have_attribute("aria-label", re.compile("another-way"), timeout=40_000)
     assert "anchors" not in (page.locator(OVERLAY).get_attribute("aria-label") or ""), "random has none"
     fork = alvin.open_run(own_store, "another-way")
     assert (fork.settings.strategy, fork.n_rounds) == ("random", 3)

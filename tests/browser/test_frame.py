@@ -114,7 +114,7 @@ def test_a_page_follows_what_others_do_to_its_run(
     settled(page, HEADER)
     assert "Round 2" in page.inner_text(HEADER)
     alvin.open_run(own_store, "first").step()
-    page.wait_for_function("document.querySelector('.st-key-header').innerText.includes('Round 3')", timeout=15_000)
+    page.wait_for_function("document.querySelector('.st-key-header').innerText.includes('Round 3')", timeout=40_000)
 
 
 def test_a_worker_that_is_killed_comes_back(own_store: Path, serve: Callable[[Path], Any]) -> None:

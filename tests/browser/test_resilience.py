@@ -68,7 +68,7 @@ def test_a_worker_killed_in_a_round_is_told_comes_back_and_loses_nothing(
     assert supervisor is not None
     for pid in [supervisor] if victim == "supervisor" else children(supervisor):
         os.kill(pid, signal.SIGKILL)
-    page.wait_for_selector(".alvin-message, .st-key-header :text('Round 3')", timeout=60_000)
+    page.wait_for_selector(".alvin-message, .st-key-header :text('Round 3')", timeout=120_000)
     run = alvin.open_run(own_store, "first")
     assert before["id"].isin(run.labels()["id"]).all()
     if run.n_rounds == 3:  # it was killed so late that the round stood: that is nothing lost, too
@@ -76,7 +76,7 @@ def test_a_worker_killed_in_a_round_is_told_comes_back_and_loses_nothing(
     message = page.inner_text(".alvin-message")
     assert "Training failed" in message
     assert "Traceback" not in message
-    page.wait_for_selector(".st-key-step button:enabled", timeout=60_000)
+    page.wait_for_selector(".st-key-step button:enabled", timeout=120_000)
     page.click(".st-key-step button")
     in_header(page, "Round 3")
     assert alvin.open_run(own_store, "first").n_rounds == 4
