@@ -39,6 +39,8 @@ if TYPE_CHECKING:
         StoreVersionError,
     )
     from alvin_core.experiments.comparison import Comparison, create_comparison, list_comparisons, open_comparison
+    from alvin_core.experiments.phase import PhasePlan, sweep_phase
+    from alvin_core.experiments.phase_diagram import PhaseDiagram, PhasePoint, phase_markdown
     from alvin_core.experiments.plan import ComparisonPlan
     from alvin_core.experiments.report import comparison_markdown, summarize_comparison
     from alvin_core.experiments.results import CellResult, ComparisonResults, results_of
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
         open_run,
     )
     from alvin_core.run.bundle import pack_run, unpack_run
+    from alvin_core.run.diagnosing import Diagnosis
     from alvin_core.run.explaining import AnchorReason, Explanation
     from alvin_core.run.looking import MapAnchors, MapColumns
     from alvin_core.run.trash import TrashedRun, list_trash, purge_trash, restore_run, trash_run
@@ -122,6 +125,8 @@ _HOMES = {
         "StoreVersionError",
     ),
     "alvin_core.experiments.comparison": ("Comparison", "create_comparison", "list_comparisons", "open_comparison"),
+    "alvin_core.experiments.phase": ("PhasePlan", "sweep_phase"),
+    "alvin_core.experiments.phase_diagram": ("PhaseDiagram", "PhasePoint", "phase_markdown"),
     "alvin_core.experiments.plan": ("ComparisonPlan",),
     "alvin_core.experiments.report": ("comparison_markdown", "summarize_comparison"),
     "alvin_core.experiments.results": ("CellResult", "ComparisonResults", "results_of"),
@@ -149,6 +154,7 @@ _HOMES = {
     ),
     "alvin_core.projection": ("Projection",),
     "alvin_core.run.bundle": ("pack_run", "unpack_run"),
+    "alvin_core.run.diagnosing": ("Diagnosis",),
     "alvin_core.run.explaining": ("AnchorReason", "Explanation"),
     "alvin_core.run.looking": ("MapAnchors", "MapColumns"),
     "alvin_core.run.trash": ("TrashedRun", "list_trash", "purge_trash", "restore_run", "trash_run"),
@@ -200,6 +206,7 @@ __all__ = [
     "Dataset",
     "DeviceError",
     "DevicePlan",
+    "Diagnosis",
     "EncoderError",
     "EncoderSettings",
     "Explanation",
@@ -211,6 +218,9 @@ __all__ = [
     "MapAnchors",
     "MapColumns",
     "Neighbors",
+    "PhaseDiagram",
+    "PhasePlan",
+    "PhasePoint",
     "PoolError",
     "Problem",
     "Progress",
@@ -260,6 +270,7 @@ __all__ = [
     "open_comparison",
     "open_run",
     "pack_run",
+    "phase_markdown",
     "plan_device",
     "purge_trash",
     "rank_candidates",
@@ -270,6 +281,7 @@ __all__ = [
     "start_worker",
     "strategy_names",
     "summarize_comparison",
+    "sweep_phase",
     "trash_run",
     "unpack_run",
     "worker_status",

@@ -303,7 +303,11 @@ def test_a_terminal_shows_cells_what_is_at_work_and_the_time_left(
     assert shown.endswith("\x1b[2K")  # the bars are gone when the work is done
 
 
-PROGRAM = "import sys; from alvin_core.cli import main; sys.exit(main())"
+# A test run that was started in the background ignores Ctrl-C, and so would what it starts.
+PROGRAM = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from alvin_core.cli import main; sys.exit(main())"
+)
 CHEAP_WORKER = Path(__file__).parents[1] / "unit" / "experiments" / "cheap_cell_worker.py"
 WITH_CHEAP_WORKERS = f"""
 import sys, functools
