@@ -30,7 +30,9 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": ""}
     command = [str(SCRIPT), *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, text=True, encoding="utf-8", env=environment) as process:
+    # A test run that was started in the background ignores Ctrl-C, and so would what it starts.
+    hears = (lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) if os.name == "posix" else None
+    with subprocess.Popen(command, **pipes, text=True, encoding="utf-8", env=environment, preexec_fn=hears) as process:
         try:
             yield process
         finally:
