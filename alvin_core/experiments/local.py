@@ -98,6 +98,8 @@ class _Board:
         elif job is not None:
             self._at_work.pop(job.name, None)
             self._done += kind == "done"
+            if kind == "done":  # its last round may have ended too soon after another message to be told
+                self._n_rounds[job.name] = self._rounds_of_each
             if kind == "died":
                 self._progress(ProgressEvent(CELLS, 0, 0, f"{job.name}: {message['text']}"))
         now = time.monotonic()

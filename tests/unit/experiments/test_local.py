@@ -1,6 +1,6 @@
 """The local backend: the same results as in one process, whatever happens to its own.
 
-Two tests have real models; the others have real worker processes whose rounds cost nothing.
+Three tests have real models; the others have real worker processes whose rounds cost nothing.
 """
 
 from __future__ import annotations
@@ -67,7 +67,6 @@ def test_the_results_are_those_of_one_process(tmp_path: Path, fake: ModuleType, 
     assert [len(records) for _, records in found(comparison)] == [2] * 4
 
 
-@pytest.mark.usefixtures("_cheap_workers")
 def test_a_killed_worker_is_replaced_and_its_cell_finished_once(
     tmp_path: Path, fake: ModuleType, plan: ComparisonPlan
 ) -> None:
@@ -99,16 +98,19 @@ def test_a_killed_worker_is_replaced_and_its_cell_finished_once(
 
 @pytest.mark.usefixtures("_cheap_workers")
 def test_cancelling_ends_the_workers_and_going_on_finishes(
-    tmp_path: Path, fake: ModuleType, plan: ComparisonPlan
+    tmp_path: Path, fake: ModuleType, plan: ComparisonPlan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     comparison = create_comparison(tmp_path / "s", fake.make_dataset(), replace(plan, seeds=(0,)))
 
     def stop(event: ProgressEvent) -> None:
-        if event.stage == CELLS and event.note:
+        if event.stage == CELLS and event.total:
             raise Cancelled("stop")
 
-    with pytest.raises(Cancelled):
-        comparison.run(workers=1, progress=stop)
+    command = (*local.Crew.keywords["command"], "--hang")  # after its first round
+    with monkeypatch.context() as hanging:
+        hanging.setattr(local, "Crew", partial(Crew, command=command))
+        with pytest.raises(Cancelled):
+            comparison.run(workers=1, progress=stop)
     assert workers() == []
     comparison.run(workers=1)
     assert all(state.finished for state in comparison.states())
