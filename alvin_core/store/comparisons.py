@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from alvin_core.errors import StoreError
-from alvin_core.store.runs import SHORTEST_ID
+from alvin_core.store.runs import match_row
 from alvin_core.store.tables import ComparisonCellRow, ComparisonRow, RoundRow, TrashRow
 
 __all__ = [
@@ -46,15 +46,9 @@ def find_comparison(session: Session, name: str) -> ComparisonRow:
         When there is none, with close names; or when several ids begin so.
     """
     rows = list_comparison_rows(session)
-    exact = [row for row in rows if row.name == name] or [row for row in rows if row.id == name]
-    if exact:
-        return exact[0]
-    matches = [row for row in rows if len(name) >= SHORTEST_ID and row.id.startswith(name)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
-        found = ", ".join(f"{row.id} ({row.name})" for row in matches)
-        raise StoreError(f"several comparisons begin with {name!r}: {found}; give more of the id, or the name")
+    match = match_row(name, rows, what="comparisons", error=StoreError)
+    if match is not None:
+        return match
     names = [row.name for row in rows]
     if not names:
         raise StoreError(f"no comparison is called {name!r}: the store has none; make one with `alvin compare`")

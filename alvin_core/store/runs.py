@@ -6,7 +6,9 @@ import difflib
 import re
 import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
@@ -36,6 +38,7 @@ __all__ = [
     "in_trash_message",
     "is_trashed",
     "list_run_rows",
+    "match_row",
     "new_run_id",
     "refuse_taken",
     "remove_run",
@@ -43,6 +46,8 @@ __all__ = [
 ]
 
 LONGEST_NAME = 64
+Named = TypeVar("Named", RunRow, ComparisonRow)
+
 SHORTEST_ID = 4  # characters of an id that stand for the whole: fewer, and a mistyped name would delete a run
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RUN_ID = re.compile(r"[0-9a-f]{8}")
@@ -155,13 +160,13 @@ def find_run(session: Session, run: str, *, trashed: bool = False) -> RunRow:
         When there is none, with close names; when it is in the trash; or when several ids begin so.
     """
     rows = list_run_rows(session, trashed=trashed)
-    found = _match(run, rows)
+    found = match_row(run, rows)
     if found is not None:
         return found
     if trashed:
         names = [row.name for row in rows]
         raise RunNotFoundError(f"no run called {run!r} is in the trash; there are: {_some(names) if names else 'none'}")
-    thrown_away = _match(run, list_run_rows(session, trashed=True))
+    thrown_away = match_row(run, list_run_rows(session, trashed=True))
     if thrown_away is not None:
         raise RunNotFoundError(in_trash_message(thrown_away))
     raise RunNotFoundError(_not_found(run, [row.name for row in rows]))
@@ -172,17 +177,25 @@ def in_trash_message(row: RunRow) -> str:
     return f"the run {row.name!r} is in the trash; bring it back with `alvin restore {row.name}`"
 
 
-def _match(run: str, rows: list[RunRow]) -> RunRow | None:
-    """Return the one run that a name, an id or its beginning means; None where there is none."""
-    exact = [row for row in rows if row.name == run] or [row for row in rows if row.id == run]
+def match_row(
+    name: str, rows: Sequence[Named], *, what: str = "runs", error: type[StoreError] = RunNotFoundError
+) -> Named | None:
+    """Return the one row that a name, an id or its beginning means; None where there is none.
+
+    Raises
+    ------
+    StoreError
+        As ``error``, when several ids begin so.
+    """
+    exact = [row for row in rows if row.name == name] or [row for row in rows if row.id == name]
     if exact:
         return exact[0]
-    matches = [row for row in rows if len(run) >= SHORTEST_ID and row.id.startswith(run)]
+    matches = [row for row in rows if len(name) >= SHORTEST_ID and row.id.startswith(name)]
     if len(matches) == 1:
         return matches[0]
     if matches:
         found = ", ".join(f"{row.id} ({row.name})" for row in matches)
-        raise RunNotFoundError(f"several runs begin with {run!r}: {found}; give more of the id, or the name")
+        raise error(f"several {what} begin with {name!r}: {found}; give more of the id, or the name")
     return None
 
 
