@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from alvin_core.homes import HOMES
+
 if TYPE_CHECKING:
     from alvin_core.anchors import make_anchors
     from alvin_core.data.checking import check_dataset
@@ -99,89 +101,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "alvin_core.anchors": ("make_anchors",),
-    "alvin_core.data.checking": ("check_dataset",),
-    "alvin_core.data.columns": ("Columns",),
-    "alvin_core.data.dataset": ("Dataset", "Texts"),
-    "alvin_core.data.planted": ("make_planted",),
-    "alvin_core.data.problems": ("Problem", "Report"),
-    "alvin_core.data.reading": ("load_dataset",),
-    "alvin_core.data.samples": ("sample_names", "sample_path"),
-    "alvin_core.device": ("DevicePlan", "plan_device"),
-    "alvin_core.errors": (
-        "AlvinError",
-        "AnnotationNeeded",
-        "Cancelled",
-        "DataError",
-        "DeviceError",
-        "EncoderError",
-        "LabelError",
-        "PoolError",
-        "RunBusyError",
-        "RunNotFoundError",
-        "SettingsError",
-        "StoreError",
-        "StoreVersionError",
-    ),
-    "alvin_core.experiments.comparison": ("Comparison", "create_comparison", "list_comparisons", "open_comparison"),
-    "alvin_core.experiments.phase": ("PhasePlan", "sweep_phase"),
-    "alvin_core.experiments.phase_diagram": ("PhaseDiagram", "PhasePoint", "phase_markdown"),
-    "alvin_core.experiments.plan": ("ComparisonPlan",),
-    "alvin_core.experiments.report": ("comparison_markdown", "summarize_comparison"),
-    "alvin_core.experiments.results": ("CellResult", "ComparisonResults", "results_of"),
-    "alvin_core.experiments.summary": (
-        "ArmCurve",
-        "ArmDifference",
-        "ArmSelection",
-        "ComparisonSummary",
-        "LabelsToReach",
-    ),
-    "alvin_core.experiments.values": ("CellState", "ComparisonInfo"),
-    "alvin_core.groups": ("infer_groups",),
-    "alvin_core.neighbors": ("nearest_in_pool",),
-    "alvin_core.progress": ("Progress", "ProgressEvent"),
-    "alvin_core.run": (
-        "ReplayRound",
-        "RoundRecord",
-        "Run",
-        "RunInfo",
-        "SubmitReport",
-        "create_run",
-        "delete_run",
-        "list_runs",
-        "open_run",
-    ),
-    "alvin_core.projection": ("Projection",),
-    "alvin_core.run.bundle": ("pack_run", "unpack_run"),
-    "alvin_core.run.diagnosing": ("Diagnosis",),
-    "alvin_core.run.explaining": ("AnchorReason", "Explanation"),
-    "alvin_core.run.looking": ("MapAnchors", "MapColumns"),
-    "alvin_core.run.trash": ("TrashedRun", "list_trash", "purge_trash", "restore_run", "trash_run"),
-    "alvin_core.setting_info": ("SettingInfo", "describe_settings"),
-    "alvin_core.worker": (
-        "Job",
-        "WorkerStatus",
-        "cancel_job",
-        "enqueue_job",
-        "get_job",
-        "list_jobs",
-        "start_worker",
-        "worker_status",
-    ),
-    "alvin_core.settings": (
-        "AlvinSettings",
-        "EncoderSettings",
-        "GroupSettings",
-        "RunSettings",
-        "RuntimeSettings",
-        "TrainingSettings",
-    ),
-    "alvin_core.strategies": ("rank_candidates", "strategy_names"),
-    "alvin_core.types": ("Anchors", "Candidates", "Groups", "Neighbors", "Provenance", "Selection", "TrainingDynamics"),
-    "alvin_core.worker.params": ("automatic_map_points",),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOME_OF = {name: home for home, names in HOMES.items() for name in names}
 
 __all__ = [
     "AlvinError",

@@ -10,6 +10,8 @@ from alvin_core import AlvinError
 from dashboard import jobs, state, theme
 from dashboard.views import empty, header, tour
 
+NEED_NO_RUN = ("classroom", "runs")
+
 
 def main() -> None:
     st.set_page_config(page_title="ALVIN Studio", layout="wide", initial_sidebar_state="collapsed")
@@ -18,7 +20,7 @@ def main() -> None:
     jobs.tell_finished(place.run_id)
     header.render(place)
     with st.container(key="page"):
-        if place.run is None and place.page != "runs":
+        if place.run is None and place.page not in NEED_NO_RUN:
             empty.render(place)
         else:
             # By name, when it is shown: a page's imports are paid for by those who open it.

@@ -39,7 +39,7 @@ __all__ = [
     "read_wish",
 ]
 
-Page = Literal["explore", "label", "runs"]
+Page = Literal["explore", "compare", "shortcuts", "label", "classroom", "runs"]
 Color = Literal["class", "group", "known", "confidence", "entropy", "forgetting", "right", "match"]
 Space = Literal["model", "encoder"]
 PAGES: Final[tuple[Page, ...]] = get_args(Page)
@@ -73,7 +73,7 @@ class Place:
         `NO_ROUND` where none is finished.
     n_rounds : int
         Finished rounds of the run.
-    page : {"explore", "label", "runs"}
+    page : {"explore", "compare", "shortcuts", "label", "classroom", "runs"}
     annotator : str
     dark : bool
         Whether the browser shows the dark theme.

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from alvin_core.errors import SettingsError
 from alvin_core.progress import Progress, silent
+from alvin_core.run.adding import RunAdding
 from alvin_core.run.annotating import RunAnnotating
+from alvin_core.run.cues import RunCues
 from alvin_core.run.engine import Engine
 from alvin_core.run.forking import fork_run
 from alvin_core.run.handle import RunHandle, state_of
 from alvin_core.run.reading import RunReading
 from alvin_core.run.replaying import replay_run
+from alvin_core.run.slicing import RunSlices
 from alvin_core.run.stepping import check_reach, step_run, why_waiting
 from alvin_core.run.values import ReplayRound, RoundRecord, RunState
 from alvin_core.settings import RunSettings
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 
-class Run(RunReading, RunAnnotating):
+class Run(RunReading, RunAnnotating, RunAdding, RunCues, RunSlices):
     """A run in a store, made by `create_run`, `open_run` or `fork`.
 
     Rounds and labels are read from the store when asked for: several processes may look at one run, and submit labels,

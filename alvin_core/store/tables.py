@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, ForeignKeyConstraint, Index, Integer, String, Text, text
+from sqlalchemy import JSON, Boolean, Float, ForeignKeyConstraint, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = [
     "INITIAL_PROPOSAL",
     "SCHEMA_VERSION",
+    "AddedExampleRow",
     "ComparisonCellRow",
     "ComparisonRow",
     "JobRow",
@@ -19,12 +20,14 @@ __all__ = [
     "ProposalRow",
     "RoundRow",
     "RunRow",
+    "SliceRow",
     "Table",
     "TrashRow",
 ]
 
-# 1 had no marks, no trash and no jobs, 2 had no comparisons; an older store gets the tables when it is opened.
-SCHEMA_VERSION = 3
+# 1 had no marks, no trash and no jobs, 2 no comparisons, 3 no slices and no added examples; an older store gets the
+# tables when it is opened.
+SCHEMA_VERSION = 4
 
 # A proposal carries the number of the round that made it. The one that asks a person for the initial set comes
 # before any round.
@@ -206,3 +209,37 @@ class ComparisonCellRow(Table):
     comparison_id: Mapped[str] = mapped_column(String(32), primary_key=True)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     run_id: Mapped[str] = mapped_column(String(32), unique=True)  # a run is one cell at most
+
+
+class SliceRow(Table):
+    """A named part of a data set, known to every run on it. Never changed after it was made."""
+
+    __tablename__ = "slices"
+
+    dataset: Mapped[str] = mapped_column(String(64), primary_key=True)  # digest
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rule: Mapped[dict[str, Any]] = mapped_column(JSON)  # how it was made, in plain values
+    members: Mapped[bytes] = mapped_column(LargeBinary)  # a bit for each row of the data set, packed
+    n_members: Mapped[int] = mapped_column(Integer)
+    note: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[str] = mapped_column(String(32))  # ISO 8601, UTC
+
+
+class AddedExampleRow(Table):
+    """An example that a person wrote, such as an edit of another one. Its row follows those of the run's data set.
+
+    Only ever added to: rounds name examples by their rows.
+    """
+
+    __tablename__ = "added_examples"
+    __table_args__ = (ForeignKeyConstraint(["run_id"], ["runs.id"]),)
+
+    run_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)  # 0, 1, 2, … in each run
+    example_id: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    second_text: Mapped[str | None] = mapped_column(Text)
+    attribute: Mapped[str] = mapped_column(Text, default="")
+    parent_id: Mapped[str] = mapped_column(Text, default="")  # the example it was made of
+    annotator: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[str] = mapped_column(String(32))  # ISO 8601, UTC

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["actions", "render", "render_notices"]
 
-TITLES: dict[Page, str] = {"explore": "Explore", "label": "Label", "runs": "Runs"}
+TITLES: dict[Page, str] = {
+    "explore": "Explore",
+    "compare": "Compare",
+    "shortcuts": "Shortcuts",
+    "label": "Label",
+    "classroom": "Classroom",
+    "runs": "Runs",
+}
 PULSE = 3.0  # seconds between looks at the worker and at what others did to the run
 _ACTIONS = "_header_actions"
 
