@@ -29,7 +29,7 @@ class Job:
     Attributes
     ----------
     id : int
-    kind : {"rounds", "create", "project"}
+    kind : {"rounds", "create", "project", "compare", "phase"}
     run_id : str or None
         Of ``create``, None until there is a run.
     params : dict
@@ -47,7 +47,8 @@ class Job:
     result : dict
         What is finished, while it runs as well. ``rounds`` and ``create``: ``rounds`` (numbers), ``notes``,
         ``waits_for`` where a person must annotate first and ``ended`` where the pool is used up. ``create`` also
-        ``run_id`` and ``run``; ``project``: ``round``, ``space`` and ``revision``.
+        ``run_id`` and ``run``; ``project``: ``round``, ``space`` and ``revision``; ``compare``: ``comparison`` (its
+        name), ``comparison_id``, ``n_cells`` and ``n_finished``; ``phase``: ``points``.
     error : str
         One line for a person, of a job that failed.
     traceback : str
@@ -92,12 +93,16 @@ def enqueue_job(
     Parameters
     ----------
     store : Path or str
-    kind : {"rounds", "create", "project"}
+    kind : {"rounds", "create", "project", "compare", "phase"}
         ``rounds`` trains ``params["n"]`` more rounds of a run, 1 by default. ``project`` makes the map of
         ``params["round"]`` in ``params["space"]`` (``model`` by default). ``create`` makes a run of the data at
         ``params["path"]`` (a file, a sample's name, or ``hf:…``), with ``columns``, ``settings`` (nested), ``name``,
         ``seed``, ``strict``, ``classes`` and ``source``; with ``rounds`` it trains round 0 and so many more;
-        ``delete_after`` removes an upload once the job is done; one that failed can be asked for again.
+        ``delete_after`` removes an upload once the job is done; one that failed can be asked for again. ``compare``
+        compares ``strategies`` over ``seeds`` (a list, or how many) and ``rounds``, with ``settings`` (nested) and
+        ``vary``, under ``name``, on the data of ``run``, or at ``path`` as ``create`` reads it; with ``comparison``, a
+        name, it goes on with that one, grown by strategies, seeds and rounds. ``phase`` takes the values of a
+        `WorldPhasePlan`.
     run : str, optional
         A name or id; of ``rounds`` and ``project``.
     params : mapping, optional
@@ -135,7 +140,7 @@ def enqueue_job(
                 raise RunBusyError(f"rounds of {run_row.name!r} are under way: job {other.id}; wait, or cancel it")
             if other.params == checked and not other.cancel:
                 return job_of(other)
-        _check_possible(session, run_row, checked)
+        _check_possible(session, kind, run_row, checked)
         return job_of(add_job(session, kind, run_id, checked))
 
 
@@ -204,10 +209,10 @@ def _found(session: Session, job_id: int) -> JobRow:
     return row
 
 
-def _check_possible(session: Session, run: RunRow | None, params: Mapping[str, Any]) -> None:
+def _check_possible(session: Session, kind: str, run: RunRow | None, params: Mapping[str, Any]) -> None:
     """Refuse at once what the worker would only find out when the job's turn comes."""
     name, round_no = params.get("name"), params.get("round")
-    if name is not None:
+    if name is not None and kind == "create":
         refuse_taken(session, name)
     if run is not None and round_no is not None:
         n_rounds = count_rounds(session, run.id)

@@ -16,10 +16,11 @@ from alvin_core.store.runs import check_name
 
 __all__ = ["KINDS", "NEEDS_RUN", "automatic_map_points", "checked_params", "is_upload"]
 
-KINDS = ("rounds", "create", "project")
+KINDS = ("rounds", "create", "project", "compare", "phase")
 NEEDS_RUN = ("rounds", "project")
 SPACES = ("model", "encoder")
 MOST_ROUNDS = 1000
+READING = ("columns", "strict", "classes", "source")  # how data are read
 NO_LIMIT = 2**31
 
 
@@ -90,10 +91,43 @@ def _create(params: dict[str, Any], store: Path) -> dict[str, Any]:
     }
 
 
+def _compare(params: dict[str, Any], store: Path) -> dict[str, Any]:
+    from alvin_core.worker.compare_params import COMPARE, DATA_OF, plan_of
+
+    _refuse_unknown("compare", params, (*DATA_OF, *COMPARE, *READING))
+    given = [name for name in DATA_OF if _text(params, name)]
+    if len(given) != 1:
+        raise SettingsError(
+            f"a job 'compare' needs one of {', '.join(DATA_OF)}; {', '.join(given) or 'none'} was given"
+        )
+    if "path" in given:
+        params["source"] = _text(params, "source") or params["path"]
+        params["path"] = _locate(params["path"])
+    wanted = plan_of(params, store)
+    return {
+        "plan": wanted.plan.to_dict(),
+        "name": wanted.name,
+        "dataset": wanted.dataset,
+        "source": wanted.source,
+        "path": params["path"] if "path" in given else None,
+        "columns": _columns(params.get("columns")),
+        "strict": _flag(params, "strict"),
+        "classes": _classes(params.get("classes")),
+    }
+
+
+def _phase(params: dict[str, Any], _store: Path) -> dict[str, Any]:
+    from alvin_core.classroom.phase import WorldPhasePlan
+
+    return WorldPhasePlan.from_dict(params).to_dict()
+
+
 _CHECKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
     "rounds": _rounds,
     "project": _project,
     "create": _create,
+    "compare": _compare,
+    "phase": _phase,
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from alvin_core.data.columns import Columns
+from alvin_core.data.dataset import Dataset
 from alvin_core.data.samples import sample_names, sample_path
 from alvin_core.errors import AlvinError, AnnotationNeeded, Cancelled, PoolError, RunBusyError, RunNotFoundError
 from alvin_core.progress import Progress, ProgressEvent
@@ -137,29 +138,50 @@ def _do_create(desk: Desk, request: Request, teller: Teller) -> dict[str, Any]:
     return result
 
 
+def _do_compare(desk: Desk, request: Request, teller: Teller) -> dict[str, Any]:
+    from alvin_core.worker.comparing import compare
+
+    params = request.params
+    data = None if params["path"] is None else _read(params, params["plan"]["seeds"][0], teller)
+    return compare(desk.store, params, data, teller)
+
+
+def _do_phase(desk: Desk, request: Request, teller: Teller) -> dict[str, Any]:
+    from alvin_core.worker.comparing import sweep_worlds
+
+    return sweep_worlds(desk.store, request.params, teller)
+
+
 _WORK: dict[str, Callable[[Desk, Request, Teller], dict[str, Any]]] = {
     "rounds": _do_rounds,
     "create": _do_create,
     "project": _do_project,
+    "compare": _do_compare,
+    "phase": _do_phase,
 }
 
 
 def _create(desk: Desk, params: Mapping[str, Any], teller: Teller) -> Run:
+    settings = RunSettings.from_dict(params["settings"])
+    dataset = _read(params, settings.seed, teller)
+    teller(ProgressEvent("create", 0, 0))
+    return create_run(desk.store, dataset, settings, name=params["name"], source=params["source"])
+
+
+def _read(params: Mapping[str, Any], seed: int, teller: Teller) -> Dataset:
+    """Read a user's data; the seed decides a test split that has to be drawn."""
     from alvin_core.data.reading import load_dataset
 
     teller(ProgressEvent("read", 0, 0))
-    settings = RunSettings.from_dict(params["settings"])
     data = params["path"]
     source = sample_path(data) if data in sample_names() else data
-    dataset = load_dataset(
+    return load_dataset(
         source,
         columns=Columns(**params["columns"]),
         strict=params["strict"],
-        seed=settings.seed,
+        seed=seed,
         classes=params["classes"],
     )
-    teller(ProgressEvent("create", 0, 0))
-    return create_run(desk.store, dataset, settings, name=params["name"], source=params["source"])
 
 
 def _delete_upload(desk: Desk, params: Mapping[str, Any]) -> None:
