@@ -45,6 +45,16 @@ STEPS: tuple[tuple[str, str], ...] = (
         "Draw a lasso around points to see them as a table, to export them, or to label all of them at once.",
     ),
     (
+        "Shortcuts",
+        "The Shortcuts page says which words and attributes go with which label in what the model was trained on, shows "
+        "the examples that contradict them, and follows each one through the rounds.",
+    ),
+    (
+        "Compare",
+        "The Compare page puts strategies side by side from the same start: what each selected, what only one of them "
+        "chose, and whether it made a difference that can be measured.",
+    ),
+    (
         "Label",
         "The Label page hands out the selected texts one after the other, for the keyboard. The model's opinion "
         "comes only after yours. Every label is on disk before the screen says so.",

@@ -99,7 +99,7 @@ def test_a_link_opens_the_same_view_again(store: Path, shown: list[Place]) -> No
         ({"run": "<script>alert(1)</script>"}, "&lt;script&gt;"),
         ({"run": "older", "round": "7"}, "Run older has no round 7: its rounds are 0 to 1. Round 1 is shown."),
         ({"run": "older", "round": "seven"}, "which is no number"),
-        ({"page": "classroom"}, "it can be explore, label, runs"),
+        ({"page": "classroom"}, "it can be explore, compare, shortcuts, label, classroom, runs"),
     ],
 )
 def test_a_wrong_address_shows_something_that_is_there_and_says_so(
@@ -202,20 +202,20 @@ def test_a_job_that_failed_while_nobody_looked_is_told_once(store: Path) -> None
 def test_the_tour_starts_by_itself_once_and_again_when_asked_for(store: Path) -> None:
     (store / "dashboard" / "tour-seen").unlink()
     app = _visit()
-    assert "1 of 7" in _html(app)
+    assert "1 of 9" in _html(app)
     app.button(key="tour_next").click().run()
-    assert "2 of 7" in _html(app)
+    assert "2 of 9" in _html(app)
     app.button(key="tour_skip").click().run()
-    assert "of 7" not in _html(app)
+    assert "of 9" not in _html(app)
     again = _visit()
-    assert "of 7" not in _html(again)
+    assert "of 9" not in _html(again)
     again.button(key="tour_open").click().run()
-    assert "1 of 7" in _html(again)
-    for _ in range(6):
+    assert "1 of 9" in _html(again)
+    for _ in range(8):
         again.button(key="tour_next").click().run()
-    assert "7 of 7" in _html(again)
+    assert "9 of 9" in _html(again)
     again.button(key="tour_next").click().run()
-    assert "of 7" not in _html(again)
+    assert "of 9" not in _html(again)
 
 
 def test_the_pieces_of_pages_show_texts_as_text() -> None:
