@@ -16,7 +16,7 @@ from alvin_core.device import DevicePlan
 from alvin_core.groups import infer_groups
 from alvin_core.metrics import evaluate
 from alvin_core.progress import Progress, silent
-from alvin_core.round_inputs import RoundInputs, check_data
+from alvin_core.round_inputs import RoundInputs, check_data, check_slice
 from alvin_core.round_pool import pool_of, predict_all
 from alvin_core.settings import RunSettings
 from alvin_core.strategies.selecting import select_alternatives, select_proposal
@@ -95,8 +95,8 @@ def run_round(
     DataError
         When an example of an evaluation split has no label.
     SettingsError
-        When the group rule needs attributes that the data set does not have, or the strategy's settings ask for more
-        than memory holds.
+        When the group rule needs attributes that the data set does not have, the strategy a slice that there is not,
+        or its settings ask for more than memory holds.
     EncoderError, DeviceError, LabelError, PoolError
         As training does.
 
@@ -106,6 +106,7 @@ def run_round(
     derived from seed, round and purpose, so strategies share nothing but the model.
     """
     check_data(inputs.dataset, settings)
+    check_slice(inputs.slice_, settings)
     if settings.space == "encoder" and inputs.embeddings is None:
         raise ValueError("run_round: space = 'encoder' needs the embeddings")
     seconds: dict[str, float] = {}

@@ -10,13 +10,14 @@ import numpy as np
 from alvin_core.data.dataset import Dataset
 from alvin_core.errors import DataError, SettingsError
 from alvin_core.settings import RunSettings
+from alvin_core.strategies import PoolSlice, needs_slice
 from alvin_core.types import Float32Array, IntArray, check_lengths
 
 if TYPE_CHECKING:
     from alvin_core.encoding.features import Features
     from alvin_core.encoding.transformer import Encoder
 
-__all__ = ["RoundInputs", "check_data"]
+__all__ = ["RoundInputs", "check_data", "check_slice"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class RoundInputs:
         Rows in the data set of the annotated examples, in the order of annotation.
     labeled_classes : int array of shape (n_labeled,)
     round_no : int
+    slice_ : PoolSlice or None
+        The slice that ``settings.counter_shortcut`` names, of the whole data set.
     """
 
     dataset: Dataset
@@ -44,9 +47,26 @@ class RoundInputs:
     labeled_rows: IntArray
     labeled_classes: IntArray
     round_no: int
+    slice_: PoolSlice | None = None
 
     def __post_init__(self) -> None:
         check_lengths("RoundInputs", labeled_rows=self.labeled_rows, labeled_classes=self.labeled_classes)
+        if self.slice_ is not None:
+            check_lengths("RoundInputs", dataset=self.dataset.ids, slice_=self.slice_.is_member)
+
+
+def check_slice(slice_: PoolSlice | None, settings: RunSettings) -> None:
+    """Raise, before anything is encoded or trained, when the strategy selects from a slice and there is none.
+
+    Raises
+    ------
+    SettingsError
+    """
+    if slice_ is None and needs_slice(settings):
+        raise SettingsError(
+            f"the strategy {settings.strategy!r} selects from a slice, and there is none called "
+            f"{settings.counter_shortcut.slice!r} of this data; save it with `alvin slices`, or name another one"
+        )
 
 
 def check_data(dataset: Dataset, settings: RunSettings) -> None:

@@ -81,6 +81,7 @@ def pool_of(
             groups=groups,
             probs=predicted.probs[labeled_rows],
         ),
+        slice_=None if inputs.slice_ is None else inputs.slice_.take(pool_rows),
         readout=Readout(
             vectors=vectors if same else _take(predicted.read_vectors, of_pool),
             labeled_vectors=predicted.read_vectors[of_labeled],

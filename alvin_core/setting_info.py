@@ -24,6 +24,7 @@ GROUPS = {
     "alfa_mix": "Other strategies",
     "typiclust": "Other strategies",
     "anchoral": "Other strategies",
+    "counter_shortcut": "Other strategies",
     "runtime": "Device",
 }
 

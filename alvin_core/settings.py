@@ -23,6 +23,7 @@ from alvin_core.strategy_settings import (
     Backend,
     BaldSettings,
     CalSettings,
+    CounterShortcutSettings,
     Pairing,
     Rank,
     TypiclustSettings,
@@ -36,6 +37,7 @@ __all__ = [
     "Backend",
     "BaldSettings",
     "CalSettings",
+    "CounterShortcutSettings",
     "EncoderSettings",
     "GroupRule",
     "GroupSettings",
@@ -228,6 +230,7 @@ class RunSettings:
     alfa_mix: AlfaMixSettings = field(default_factory=AlfaMixSettings)
     typiclust: TypiclustSettings = field(default_factory=TypiclustSettings)
     anchoral: AnchoralSettings = field(default_factory=AnchoralSettings)
+    counter_shortcut: CounterShortcutSettings = field(default_factory=CounterShortcutSettings)
     runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
 
     def __post_init__(self) -> None:

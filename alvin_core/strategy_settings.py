@@ -14,6 +14,7 @@ __all__ = [
     "Backend",
     "BaldSettings",
     "CalSettings",
+    "CounterShortcutSettings",
     "Pairing",
     "Rank",
     "TypiclustSettings",
@@ -113,3 +114,15 @@ class AnchoralSettings:
 
     def __post_init__(self) -> None:
         check_limits(self, "anchoral")
+
+
+@dataclass(frozen=True)
+class CounterShortcutSettings:
+    """Counter-shortcut's own."""
+
+    slice: Annotated[
+        str, About("The slice of the data that counter-shortcut selects from; `alvin slices RUN` lists them.")
+    ] = ""  # none: the strategy is not among those that stand beside
+
+    def __post_init__(self) -> None:
+        check_limits(self, "counter_shortcut")

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from alvin_core.errors import DataError
 from alvin_core.types import IdArray, IntArray, check_lengths
 
-__all__ = ["Dataset", "Texts"]
+__all__ = ["ADDED", "Dataset", "Texts"]
 
 UNLABELED = -1
+ADDED = "added"  # the split of examples that a person wrote: trained on, never selected and never evaluated on
 PACKED_AT_ONCE = 65_536  # texts of a stream that are held as strings
 WIDEST_PLAIN = 128  # characters
 
@@ -100,7 +101,7 @@ class Dataset:
     classes : tuple of str
         Class names, sorted.
     splits : str array of shape (n,)
-        ``pool``, ``test`` or ``ood:<name>``.
+        ``pool``, ``test`` or ``ood:<name>``; ``added`` of examples that a person wrote to a run, after all others.
     attributes : str array of shape (n,) or None
         The known attribute (the shortcut's value) of each example; ``""`` where unknown.
     warnings : tuple of str
@@ -133,7 +134,7 @@ class Dataset:
     @property
     def evaluation_splits(self) -> tuple[str, ...]:
         """Names of the splits to evaluate on: ``test`` first, then each ``ood:<name>`` in sorted order."""
-        names = set(np.unique(self.splits).tolist()) - {"pool"}
+        names = set(np.unique(self.splits).tolist()) - {"pool", ADDED}
         return tuple(sorted(names, key=lambda name: (name != "test", name)))
 
     def rows_of(self, split: str) -> NDArray[np.int64]:

@@ -103,6 +103,16 @@ class Encoder:
         assert self._layers is not None  # check_depth saw to it
         return TopLayersBody(self._model, self._layers, trainable_layers, self.pooling).eval()
 
+    @property
+    def model(self) -> torch.nn.Module:
+        """The pre-trained model itself, frozen; whoever changes it changes the encoder."""
+        return self._model
+
+    def entrance(self, n_top: int) -> torch.nn.Module:
+        """Return the lowest of the top ``n_top`` layers, of which there must be so many."""
+        assert self._layers is not None  # check_depth saw to it
+        return self._layers[len(self._layers) - n_top]
+
     def check_depth(self, trainable_layers: Depth) -> None:
         """Raise unless the encoder can be trained this deep; a split is tried once against the whole model.
 
@@ -135,9 +145,8 @@ class Encoder:
 
     def states(self, inputs: dict[str, NDArray[np.int64]], n_top: int) -> torch.Tensor:
         """Return the states that enter the top ``n_top`` layers, of shape (n, n_tokens, hidden)."""
-        assert self._layers is not None  # check_depth saw to it
         with self._inference():
-            return capture_states(self._model, self._layers[len(self._layers) - n_top], self._tensors(inputs))
+            return capture_states(self._model, self.entrance(n_top), self._tensors(inputs))
 
     def _is_sound(self, n_top: int) -> bool:
         """Compare the split on probe texts with the whole model, both in float32."""

@@ -94,7 +94,7 @@ def do_cell(store: Path | str, comparison_id: str, task: CellTask, progress: Pro
     run_id = _begin(opened, comparison, task, engine.dataset) if begun is None else begun.run_id
     with opened.read() as session:
         handle = RunHandle(opened, session.get_one(RunRow, run_id))
-    vars(handle)["dataset"] = engine.dataset  # read and checked once for all cells
+    vars(handle)["stored_dataset"] = engine.dataset  # read and checked once for all cells
     check_reach(handle, task.rounds)
     n_rounds = _n_rounds(handle)
     while n_rounds <= task.rounds:

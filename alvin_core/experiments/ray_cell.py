@@ -122,7 +122,7 @@ def _open_cell(
     store = open_store(folder)
     with store.read() as session:
         handle = RunHandle(store, find_run(session, run.id))
-    vars(handle)["dataset"] = dataset  # as it came; its copy in the folder need not be read
+    vars(handle)["stored_dataset"] = dataset  # as it came; its copy in the folder need not be read
     return store, handle
 
 

@@ -15,8 +15,10 @@ from sqlalchemy.orm import Session
 
 from alvin_core.data.dataset import Dataset
 from alvin_core.errors import RunNotFoundError, StoreError
+from alvin_core.run.growing import GrowingDataset, RowsOfIds
 from alvin_core.run.values import RunState
 from alvin_core.settings import RunSettings
+from alvin_core.store.added import AddedExample, list_added
 from alvin_core.store.arrays import load_arrays
 from alvin_core.store.database import Store
 from alvin_core.store.datasets import load_stored_dataset
@@ -42,13 +44,43 @@ class RunHandle:
         return RunSettings.from_dict(self.row.settings)
 
     @cached_property
-    def dataset(self) -> Dataset:
+    def stored_dataset(self) -> Dataset:
+        """The data set that the run was created with: what is encoded, mapped, searched and sliced."""
         return load_stored_dataset(self.store.path, self.row.dataset)
 
-    @cached_property
-    def row_of_id(self) -> dict[str, int]:
+    @property
+    def dataset(self) -> Dataset:
+        """The stored data set, and after its last row what people added to the run.
+
+        As of the last `look`. Whoever meets an unknown id or a newer round looks by `row_of_id` and `round`.
+        """
+        return self._growing.now
+
+    @property
+    def added(self) -> tuple[AddedExample, ...]:
+        """What people added to the run, as of the last `look`."""
+        return self._growing.added
+
+    @property
+    def row_of_id(self) -> RowsOfIds:
         """Row in the data set of every example."""
-        return {example_id: row for row, example_id in enumerate(self.dataset.ids.tolist())}
+        return self._growing.row_of_id
+
+    def look(self) -> Dataset:
+        """Return the data set as it is now, with what other processes have added meanwhile."""
+        return self._growing.look()
+
+    def dataset_of(self, n_rows: int) -> Dataset:
+        """Return the data set as it was when it had so many rows: what a round of so many predictions knew."""
+        return self._growing.first(n_rows)
+
+    @cached_property
+    def _growing(self) -> GrowingDataset:
+        return GrowingDataset(self.stored_dataset, self._read_added)
+
+    def _read_added(self, start: int) -> list[AddedExample]:
+        with self.store.read() as session:
+            return list_added(session, self.row.id, start)
 
     @property
     def parent(self) -> tuple[str, int] | None:
@@ -104,7 +136,11 @@ class RunHandle:
         """Return a finished round and its packed arrays, which are read-only."""
         with self.store.read() as session:
             stored = self.round_row(session, round_no)
-        return stored, dict(_arrays_of(self.folder / stored.folder))
+        arrays = dict(_arrays_of(self.folder / stored.folder))
+        known = vars(self).get("_growing")  # where nothing is read yet, the first look is still to come
+        if known is not None and len(arrays["probs"]) > len(known.now):  # another process trained on what was added
+            known.look()
+        return stored, arrays
 
     def labeled(self, labels: dict[str, HeldLabel]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return rows in the data set and classes of some labels, both of shape (n_labeled,), in their order."""

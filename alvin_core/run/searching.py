@@ -63,7 +63,7 @@ def search_pool(handle: RunHandle, text: str, *, regex: bool = False) -> BoolArr
     letter by letter. It is searched by RE2, whose time grows with the text and not with the ways to match it; what
     that needs to be true, no backreferences and no lookaround, is refused.
     """
-    rows = handle.dataset.rows_of("pool")
+    rows = handle.stored_dataset.rows_of("pool")
     if not text.strip() or any("\ud800" <= one <= "\udfff" for one in text):  # half a character is in no text
         return np.zeros(len(rows), dtype=bool)
     found = _matches(handle, text) if regex else _substrings(handle, text)
@@ -71,7 +71,7 @@ def search_pool(handle: RunHandle, text: str, *, regex: bool = False) -> BoolArr
 
 
 def _columns(handle: RunHandle) -> list[Texts]:
-    dataset = handle.dataset
+    dataset = handle.stored_dataset
     return [dataset.texts] if dataset.second_texts is None else [dataset.texts, dataset.second_texts]
 
 
@@ -79,7 +79,7 @@ def _substrings(handle: RunHandle, text: str) -> BoolArray:
     import pyarrow.compute as pc
 
     wanted = _fold(text)
-    found = np.zeros(len(handle.dataset), dtype=bool)
+    found = np.zeros(len(handle.stored_dataset), dtype=bool)
     for column in _folded_columns(handle):
         found |= pc.match_substring(column, wanted).to_numpy(zero_copy_only=False)
     return found
@@ -129,7 +129,7 @@ def _matches(handle: RunHandle, pattern: str) -> BoolArray:
 
     _check_size(pattern)
     composed = unicodedata.normalize("NFC", pattern)
-    found = np.zeros(len(handle.dataset), dtype=bool)
+    found = np.zeros(len(handle.stored_dataset), dtype=bool)
     end = time.monotonic() + SECONDS
     for texts in _columns(handle):
         column = _arrow(texts)

@@ -13,7 +13,7 @@ from alvin_core.store.tables import LabelRow
 
 __all__ = ["HeldLabel", "Source", "add_labels", "add_undos", "current_labels", "label_events", "last_seq", "now"]
 
-Source = Literal["initial", "oracle", "person"]
+Source = Literal["initial", "oracle", "person", "counterfactual"]
 
 MOST_ASKED = 1000  # examples that are looked up one by one; of more, all events are read, which is quicker
 

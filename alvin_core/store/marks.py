@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -103,9 +103,13 @@ def add_mark(session: Session, run_id: str, example_id: str, action: Action, *, 
     )
 
 
-def copy_marks(session: Session, from_run: str, to_run: str) -> None:
-    """Give a new run the flags and notes of another, with who made them and when; skips are left behind."""
-    kept = [one for one in mark_events(session, from_run) if one.action in ABOUT_EXAMPLES]
+def copy_marks(session: Session, from_run: str, to_run: str, *, without: Collection[str] = ()) -> None:
+    """Give a new run the flags and notes of another, with who made them and when; skips are left behind.
+
+    So are the marks on some examples, ``without``, which the new run does not have.
+    """
+    events = mark_events(session, from_run)
+    kept = [one for one in events if one.action in ABOUT_EXAMPLES and one.example_id not in without]
     session.add_all(
         MarkRow(
             run_id=to_run,

@@ -18,6 +18,7 @@ from alvin_core.store.arrays import sweep
 from alvin_core.store.database import Store
 from alvin_core.store.datasets import dataset_path
 from alvin_core.store.tables import (
+    AddedExampleRow,
     ComparisonCellRow,
     ComparisonRow,
     LabelRow,
@@ -221,7 +222,7 @@ def remove_run(store: Store, run: RunRow) -> None:
 
 def delete_run_rows(session: Session, run_id: str) -> None:
     """Delete all that the database holds of a run. What is left of it on the disk goes with `sweep_store`."""
-    for table in (LabelRow, MarkRow, ProposalRow, RoundRow, TrashRow, ComparisonCellRow):
+    for table in (AddedExampleRow, LabelRow, MarkRow, ProposalRow, RoundRow, TrashRow, ComparisonCellRow):
         session.execute(delete(table).where(table.run_id == run_id))
     session.execute(delete(RunRow).where(RunRow.id == run_id))
 

@@ -114,7 +114,7 @@ class LabelRow(Table):
     seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)  # 1, 2, 3, … in each run
     example_id: Mapped[str] = mapped_column(Text)
     label: Mapped[str] = mapped_column(Text)  # the class's name; of an undo, the label taken back
-    source: Mapped[str] = mapped_column(String(16))  # "initial", "oracle" or "person"
+    source: Mapped[str] = mapped_column(String(16))  # "initial", "oracle", "person" or "counterfactual"
     annotator: Mapped[str] = mapped_column(Text)
     action: Mapped[str] = mapped_column(String(8))  # "label" or "undo"
     created_at: Mapped[str] = mapped_column(String(32))

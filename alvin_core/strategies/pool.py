@@ -10,9 +10,9 @@ import numpy as np
 from alvin_core.errors import PoolError
 from alvin_core.progress import Progress, silent
 from alvin_core.settings import RunSettings
-from alvin_core.types import Float32Array, FloatArray, Groups, IdArray, IntArray, check_lengths
+from alvin_core.types import BoolArray, Float32Array, FloatArray, Groups, IdArray, IntArray, check_lengths
 
-__all__ = ["DrawProbs", "LabeledSet", "Pool", "Readout", "check_probs"]
+__all__ = ["DrawProbs", "LabeledSet", "Pool", "PoolSlice", "Readout", "check_probs"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,28 @@ class Readout:
         check_lengths("Readout", weight=self.weight, bias=self.bias)
 
 
+@dataclass(frozen=True)
+class PoolSlice:
+    """A named part of the examples at hand, see `alvin_core.run.slice_rules`.
+
+    Attributes
+    ----------
+    name : str
+    is_member : bool array of shape (n,)
+    shortcut_class : int or None
+        The class that the slice's shortcut says; a member of another class contradicts it. None where the slice has
+        no shortcut.
+    """
+
+    name: str
+    is_member: BoolArray
+    shortcut_class: int | None = None
+
+    def take(self, rows: IntArray) -> PoolSlice:
+        """Return the same slice of some of the examples."""
+        return replace(self, is_member=self.is_member[rows])
+
+
 DrawProbs = Callable[[IntArray, int, int], Float32Array]
 """Rows of the pool, number of draws, seed -> probabilities under dropout, of shape (n_draws, n_rows, n_classes)."""
 
@@ -86,6 +108,8 @@ class Pool:
     vectors : float32 array of shape (n_pool, dim) or None
         Representations.
     labeled : LabeledSet or None
+    slice_ : PoolSlice or None
+        The slice that the settings name.
     readout : Readout or None
         The last layer of the model.
     draw_probs : callable or None
@@ -103,6 +127,7 @@ class Pool:
     probs: FloatArray | None = None
     vectors: Float32Array | None = None
     labeled: LabeledSet | None = None
+    slice_: PoolSlice | None = None
     readout: Readout | None = None
     draw_probs: DrawProbs | None = field(default=None, compare=False)
     draw_steps: int = 0
@@ -116,6 +141,8 @@ class Pool:
             check_probs(self.probs)
         if self.vectors is not None:
             check_lengths("Pool", ids=self.ids, vectors=self.vectors)
+        if self.slice_ is not None:
+            check_lengths("Pool", ids=self.ids, slice_=self.slice_.is_member)
         if self.readout is not None:
             check_lengths("Pool", ids=self.ids, readout=self.readout.vectors)
 
@@ -141,6 +168,7 @@ class Pool:
             ids=self.ids[rows],
             probs=None if self.probs is None else self.probs[rows],
             vectors=None if self.vectors is None else self.vectors[rows],
+            slice_=None if self.slice_ is None else self.slice_.take(rows),
             readout=None if readout is None else replace(readout, vectors=readout.vectors[rows]),
             draw_probs=None if draw is None else draw_of_taken,
         )

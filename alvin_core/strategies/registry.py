@@ -34,7 +34,8 @@ class Strategy:
     function : callable
     needs : frozenset of str
         What the round must compute: of ``probs``, ``vectors``, ``labeled`` (the labeled set with its vectors and
-        probabilities), ``groups`` (the labeled set with its groups), ``readout`` and ``draws``.
+        probabilities), ``groups`` (the labeled set with its groups), ``slice`` (that the settings name), ``readout``
+        and ``draws``.
     cite : str
         The source, shown to users.
     settings : str or None
@@ -88,6 +89,7 @@ class Strategy:
             "vectors": pool.vectors is not None,
             "labeled": pool.labeled is not None and pool.labeled.probs is not None,
             "groups": pool.labeled is not None,
+            "slice": pool.slice_ is not None,
             "readout": pool.readout is not None,
             "draws": pool.draw_probs is not None,
         }

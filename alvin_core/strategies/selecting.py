@@ -50,12 +50,18 @@ def select_proposal(pool: Pool, settings: RunSettings, round_no: int) -> Selecti
 
 
 def select_alternatives(pool: Pool, settings: RunSettings, round_no: int) -> Alternatives:
-    """Let every other strategy select what it would have taken as the run's own, where that is cheap enough."""
+    """Let every other strategy select what it would have taken as the run's own, where that is cheap enough.
+
+    What selects from a slice has nothing to say where the settings name none: it is not among the others then.
+    """
     wanted = {"all": None, "entropy": ("entropy",), "none": ()}[settings.runtime.beside]
     others = [
         entry
         for entry in all_strategies()
-        if len(pool) and entry.name != settings.strategy and (wanted is None or entry.name in wanted)
+        if len(pool)
+        and entry.name != settings.strategy
+        and (wanted is None or entry.name in wanted)
+        and (settings.counter_shortcut.slice or "slice" not in entry.needs)
     ]
     selections: dict[str, Selection] = {}
     left_out: dict[str, int] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,6 +113,21 @@ class TrainedModel:
         for logits in drawn:  # one at a time: softmax works in float64
             logits[:] = softmax(logits)
         return drawn
+
+    def reading(self, features: Features) -> TrainedModel:
+        """Return the same classifier for other texts.
+
+        Parameters
+        ----------
+        features : Features
+            What the encoder that the model was trained with reads of them, at the same depth.
+        """
+        return replace(self, _features=features)
+
+    @property
+    def classifier(self) -> Classifier:
+        """The network itself, in evaluation mode; whoever changes it changes the model."""
+        return self._evaluator.classifier.eval()
 
     @property
     def weight(self) -> Float32Array:

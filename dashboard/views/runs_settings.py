@@ -37,6 +37,7 @@ LABELS: Final = {
     "anchoral.n_anchors": "AnchorAL: anchors a class",
     "anchoral.n_neighbors": "AnchorAL: neighbors",
     "anchoral.subpool": "AnchorAL: largest subpool",
+    "counter_shortcut.slice": "Counter-shortcut: slice",
 }
 DEEPEST: Final = 24  # layers offered; a settings file may name more
 MOST_WHOLE: Final = 2**53 - 1  # that a browser counts exactly

@@ -99,7 +99,7 @@ def test_a_link_opens_the_same_view_again(store: Path, shown: list[Place]) -> No
         ({"run": "<script>alert(1)</script>"}, "&lt;script&gt;"),
         ({"run": "older", "round": "7"}, "Run older has no round 7: its rounds are 0 to 1. Round 1 is shown."),
         ({"run": "older", "round": "seven"}, "which is no number"),
-        ({"page": "classroom"}, "it can be explore, compare, shortcuts, label, classroom, runs"),
+        ({"page": "lounge"}, "it can be explore, compare, shortcuts, label, classroom, runs"),
     ],
 )
 def test_a_wrong_address_shows_something_that_is_there_and_says_so(
