@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS := offline,hub,dashboard,dev
+TEST_PROCESSES ?= 2
 
 # The study takes hours; results.md gives its commands.
 BENCHMARKS := $(filter-out benchmarks/alvin_study%,$(wildcard benchmarks/*.py))
@@ -22,8 +23,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup
 	@$(BIN)/alvin demo
 
+# Two files of tests at a time; those in the browser one after the other, because they wait for pictures.
 test: setup
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n $(TEST_PROCESSES) --dist loadfile
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m browser
 
 check: setup
 	$(BIN)/ruff format --check .

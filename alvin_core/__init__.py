@@ -17,6 +17,10 @@ from alvin_core.homes import HOMES
 
 if TYPE_CHECKING:
     from alvin_core.anchors import make_anchors
+    from alvin_core.classroom.phase import sweep_world
+    from alvin_core.classroom.phase_plan import WorldPhasePlan, read_phase
+    from alvin_core.classroom.quiz import make_questions
+    from alvin_core.classroom.settings import WorldSettings
     from alvin_core.data.checking import check_dataset
     from alvin_core.data.columns import Columns
     from alvin_core.data.dataset import Dataset, Texts
@@ -46,6 +50,17 @@ if TYPE_CHECKING:
     from alvin_core.experiments.plan import ComparisonPlan
     from alvin_core.experiments.report import comparison_markdown, summarize_comparison
     from alvin_core.experiments.results import CellResult, ComparisonResults, results_of
+    from alvin_core.experiments.side_by_side import side_by_side
+    from alvin_core.experiments.side_runs import runs_alike
+    from alvin_core.experiments.side_values import (
+        SideAnchor,
+        SideBySide,
+        SideOverlap,
+        SidePick,
+        SideRun,
+        SideShares,
+        SideView,
+    )
     from alvin_core.experiments.summary import ArmCurve, ArmDifference, ArmSelection, ComparisonSummary, LabelsToReach
     from alvin_core.experiments.values import CellState, ComparisonInfo
     from alvin_core.groups import infer_groups
@@ -67,6 +82,7 @@ if TYPE_CHECKING:
     from alvin_core.run.diagnosing import Diagnosis
     from alvin_core.run.explaining import AnchorReason, Explanation
     from alvin_core.run.looking import MapAnchors, MapColumns
+    from alvin_core.run.slice_rules import SliceInfo, SliceRule
     from alvin_core.run.trash import TrashedRun, list_trash, purge_trash, restore_run, trash_run
     from alvin_core.setting_info import SettingInfo, describe_settings
     from alvin_core.settings import (
@@ -98,6 +114,7 @@ if TYPE_CHECKING:
         worker_status,
     )
     from alvin_core.worker.params import automatic_map_points
+    from alvin_core.worker.questions import ask
 
 __version__ = "0.1.0"
 
@@ -159,6 +176,15 @@ __all__ = [
     "Selection",
     "SettingInfo",
     "SettingsError",
+    "SideAnchor",
+    "SideBySide",
+    "SideOverlap",
+    "SidePick",
+    "SideRun",
+    "SideShares",
+    "SideView",
+    "SliceInfo",
+    "SliceRule",
     "StoreError",
     "StoreVersionError",
     "SubmitReport",
@@ -167,7 +193,10 @@ __all__ = [
     "TrainingSettings",
     "TrashedRun",
     "WorkerStatus",
+    "WorldPhasePlan",
+    "WorldSettings",
     "__version__",
+    "ask",
     "automatic_map_points",
     "cancel_job",
     "check_dataset",
@@ -186,6 +215,7 @@ __all__ = [
     "load_dataset",
     "make_anchors",
     "make_planted",
+    "make_questions",
     "nearest_in_pool",
     "open_comparison",
     "open_run",
@@ -194,14 +224,18 @@ __all__ = [
     "plan_device",
     "purge_trash",
     "rank_candidates",
+    "read_phase",
     "restore_run",
     "results_of",
+    "runs_alike",
     "sample_names",
     "sample_path",
+    "side_by_side",
     "start_worker",
     "strategy_names",
     "summarize_comparison",
     "sweep_phase",
+    "sweep_world",
     "trash_run",
     "unpack_run",
     "worker_status",

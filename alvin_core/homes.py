@@ -4,7 +4,23 @@ from __future__ import annotations
 
 __all__ = ["HOMES"]
 
-HOMES = {
+HOMES: dict[str, tuple[str, ...]] = {
+    "alvin_core.classroom.phase": ("sweep_world",),
+    "alvin_core.classroom.phase_plan": ("WorldPhasePlan", "read_phase"),
+    "alvin_core.classroom.quiz": ("make_questions",),
+    "alvin_core.classroom.settings": ("WorldSettings",),
+    "alvin_core.experiments.side_by_side": ("side_by_side",),
+    "alvin_core.experiments.side_values": (
+        "SideAnchor",
+        "SideBySide",
+        "SideOverlap",
+        "SidePick",
+        "SideRun",
+        "SideShares",
+        "SideView",
+    ),
+    "alvin_core.experiments.side_runs": ("runs_alike",),
+    "alvin_core.run.slice_rules": ("SliceInfo", "SliceRule"),
     "alvin_core.anchors": ("make_anchors",),
     "alvin_core.data.checking": ("check_dataset",),
     "alvin_core.data.columns": ("Columns",),
@@ -85,4 +101,5 @@ HOMES = {
     "alvin_core.strategies": ("rank_candidates", "strategy_names"),
     "alvin_core.types": ("Anchors", "Candidates", "Groups", "Neighbors", "Provenance", "Selection", "TrainingDynamics"),
     "alvin_core.worker.params": ("automatic_map_points",),
+    "alvin_core.worker.questions": ("ask",),
 }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import numpy as np
@@ -22,6 +22,9 @@ from alvin_core.settings import RunSettings
 from alvin_core.strategies.selecting import select_alternatives, select_proposal
 from alvin_core.summary import summarize, warnings_of
 from alvin_core.types import Float32Array, Groups, IntArray, Selection, TrainingDynamics
+
+if TYPE_CHECKING:
+    from alvin_core.training.trainer import TrainedModel
 
 __all__ = ["RoundResult", "run_round"]
 
@@ -73,7 +76,12 @@ class RoundResult:
 
 
 def run_round(
-    inputs: RoundInputs, settings: RunSettings, plan: DevicePlan, *, progress: Progress = silent
+    inputs: RoundInputs,
+    settings: RunSettings,
+    plan: DevicePlan,
+    *,
+    progress: Progress = silent,
+    look: Callable[[TrainedModel], None] | None = None,
 ) -> RoundResult:
     """Run one active-learning round on a labeled set, up to its proposal.
 
@@ -85,6 +93,8 @@ def run_round(
         Where to compute.
     progress : callable
         Called with a `ProgressEvent` often; may raise `Cancelled`.
+    look : callable, optional
+        Called with the trained model, which the result does not keep: only its predictions.
 
     Returns
     -------
@@ -115,6 +125,8 @@ def run_round(
 
     with _timed(seconds, "train"):
         model = _train(inputs, settings, plan, progress)
+    if look is not None:
+        look(model)
     with _timed(seconds, "evaluate"):
         predicted = predict_all(inputs, settings, model, pool_rows, progress)
         probs, vectors, vector_rows = predicted.probs, predicted.vectors, predicted.vector_rows

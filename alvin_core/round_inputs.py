@@ -64,8 +64,8 @@ def check_slice(slice_: PoolSlice | None, settings: RunSettings) -> None:
     """
     if slice_ is None and needs_slice(settings):
         raise SettingsError(
-            f"the strategy {settings.strategy!r} selects from a slice, and there is none called "
-            f"{settings.counter_shortcut.slice!r} of this data; save it with `alvin slices`, or name another one"
+            f"the strategy {settings.strategy!r} selects from a slice, and there is none of this data with the name "
+            f"counter_shortcut.slice = {settings.counter_shortcut.slice!r}; save it with `alvin slices` first"
         )
 
 

@@ -121,8 +121,8 @@ class CounterShortcutSettings:
     """Counter-shortcut's own."""
 
     slice: Annotated[
-        str, About("The slice of the data that counter-shortcut selects from; `alvin slices RUN` lists them.")
-    ] = ""  # none: the strategy is not among those that stand beside
+        str | None, About("The slice of the data that counter-shortcut selects from; empty: none.", filled=True)
+    ] = None  # then the strategy is not among those that stand beside the run's
 
     def __post_init__(self) -> None:
         check_limits(self, "counter_shortcut")

@@ -26,6 +26,8 @@ def row_of(run_id: str, example_id: str) -> int:
     """
     ids = data.opened(run_id).dataset.ids
     rows = _indexes.get(("rows", run_id), lambda: {one: row for row, one in enumerate(ids.tolist())})
+    for row in range(len(rows), len(ids)):  # what people have added to the run since
+        rows[str(ids[row])] = row
     return rows[example_id]
 
 

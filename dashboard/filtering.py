@@ -27,13 +27,14 @@ class Filter:
 
     Attributes
     ----------
-    predicted, label, attribute, status : tuple of str
-        Nothing chosen lets everything pass. Status is one of `STATUSES`.
+    predicted, label, attribute, slice, status : tuple of str
+        Nothing chosen lets everything pass. Slices go by their names; status is one of `STATUSES`.
     """
 
     predicted: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
     attribute: tuple[str, ...] = ()
+    slice: tuple[str, ...] = ()
     status: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -45,17 +46,18 @@ class Filter:
         return sum(len(getattr(self, field.name)) for field in fields(self))
 
 
-def choices(columns: MapColumns) -> dict[str, tuple[str, ...]]:
-    """Return the values that each column of the filter can ask for."""
+def choices(columns: MapColumns, slices: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
+    """Return the values that each column of the filter can ask for; ``slices`` are the names of those there are."""
     return {
         "predicted": columns.classes,
         "label": columns.classes,
         "attribute": columns.attributes,
+        "slice": slices,
         "status": STATUSES,
     }
 
 
-def read_filter(text: str, columns: MapColumns) -> Filter:
+def read_filter(text: str, columns: MapColumns, slices: tuple[str, ...] = ()) -> Filter:
     """Read the filter of an address; what this round does not know is left out, as after a change of the run.
 
     Parameters
@@ -63,6 +65,8 @@ def read_filter(text: str, columns: MapColumns) -> Filter:
     text : str
         As `write_filter` makes it. Anything may be in it.
     columns : MapColumns
+    slices : tuple of str
+        The names of those there are.
     """
     try:
         found = json.loads(text) if text else {}
@@ -71,9 +75,8 @@ def read_filter(text: str, columns: MapColumns) -> Filter:
     if not isinstance(found, dict):
         return Filter()
     wanted = {name: values for name, values in found.items() if isinstance(values, list)}
-    return Filter(
-        **{name: tuple(one for one in known if one in wanted.get(name, ())) for name, known in choices(columns).items()}
-    )
+    known = choices(columns, slices).items()
+    return Filter(**{name: tuple(one for one in values if one in wanted.get(name, ())) for name, values in known})
 
 
 def write_filter(chosen: Filter) -> str:
@@ -110,6 +113,9 @@ def matches(run_id: str, columns: MapColumns, search: str, chosen: Filter) -> ND
     ):
         if wanted:
             kept &= np.isin(codes, [names.index(one) for one in wanted if one in names])
+    if chosen.slice:
+        run = data.opened(run_id)
+        kept &= np.logical_or.reduce([run.slice_members(name)[columns.rows] for name in chosen.slice])
     if chosen.status:
         holds = _status(columns)
         kept &= np.logical_or.reduce([holds[one] for one in chosen.status])

@@ -25,19 +25,28 @@ STAGES = {
     "retrieve": "retrieving neighbours of the anchors",
     "select": "ranking under every strategy",
     "map": "drawing the map",
+    "compare": "training",
+    "worlds": "sweeping worlds",
 }
-KINDS = {"rounds": "Training", "create": "Making the run", "project": "Making the map"}
+KINDS = {
+    "rounds": "Training",
+    "create": "Making the run",
+    "project": "Making the map",
+    "compare": "Comparing",
+    "phase": "Sweeping worlds",
+}
+WITHOUT_RUN = ("create", "compare", "phase")
 
 
 def active_jobs(run_id: str | None) -> list[Job]:
-    """Return the jobs of a run that wait or run, oldest first; with no run, those that make one."""
+    """Return the jobs of a run that wait or run, oldest first; with no run, those that belong to none."""
     if not data.has_store():
         return []
     try:
         found = list_jobs(data.store(), run=run_id or None, active=True)
     except RunNotFoundError:  # deleted meanwhile, and its jobs with it
         return []
-    return [job for job in reversed(found) if run_id or job.kind == "create"]
+    return [job for job in reversed(found) if run_id or job.kind in WITHOUT_RUN]
 
 
 def active_ids(run_id: str | None) -> tuple[int, ...]:

@@ -25,9 +25,12 @@ BROKEN_PIPE = 141  # 128 + SIGPIPE
 COMMANDS = (
     "start",
     "step",
+    "adding",
     "show",
     "why",
     "diagnose",
+    "shortcuts",
+    "slices",
     "branches",
     "compare",
     "phase",

@@ -39,8 +39,9 @@ def export(
 ) -> None:
     """Write a run's labels to a file, or the texts that wait for one.
 
-    Columns: id, round (0 is the initial set), label, source, the texts, attribute, annotator and time. With --pending,
-    write what a person has to label: fill in the label column, then use `alvin submit`.
+    Columns: id, round (0 is the initial set), label, source, the texts, attribute, annotator, time and parent_id (of an
+    example that a person wrote, whose source is counterfactual). With --pending, write what a person has to label: fill
+    in the label column, then use `alvin submit`.
     """
     from alvin_core.run import open_run
 

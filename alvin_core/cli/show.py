@@ -13,6 +13,7 @@ from alvin_core.cli.output import counted, one_line, plain_table, print_json, sa
 from alvin_core.cli.picks import pick_values, show_picks
 from alvin_core.cli.round_table import RoundTable, Warnings
 from alvin_core.cli.rounds import Hints, is_finished, say_waiting, waits
+from alvin_core.cli.slices import show_slices
 from alvin_core.settings import RunSettings
 from alvin_core.tables import to_table
 
@@ -71,7 +72,9 @@ def _values(run: Run) -> dict[str, Any]:
         "environment": run.environment,
         "settings": run.settings.to_dict(),
         "classes": list(run.dataset.classes),
+        "added": len(run.added()),
         "rounds": [record.to_dict() for record in run.records()],
+        "slices": [info.to_dict() for info in run.slices()],
         "pending": run.pending()["id"].tolist(),
     }
 
@@ -81,12 +84,13 @@ def _parent(run: Run) -> dict[str, Any] | None:
 
 
 def _show_run(run: Run, hints: Hints, store: Path) -> None:
-    dataset = run.dataset
+    dataset, n_added = run.dataset, len(run.added())
     splits = ", ".join(f"{split} {len(dataset.rows_of(split)):,}" for split in ("pool", *dataset.evaluation_splits))
     rows = [
         ("id", run.id),
         ("data", run.source or "given by a program"),
         ("splits", splits),
+        *([("added", f"{counted(n_added, 'example')} that people wrote")] if n_added else []),
         ("classes", ", ".join(dataset.classes)),
         ("annotator", run.annotator + (", who is waited for" if waits(run) else "")),
         ("created", run.created_at.replace("T", " ")[:16] + " UTC"),
@@ -103,6 +107,7 @@ def _show_run(run: Run, hints: Hints, store: Path) -> None:
         for record in records:
             table.show(record)
             warnings.show(record)
+        show_slices(run)
     if waits(run):
         say_waiting(run, hints)
     else:

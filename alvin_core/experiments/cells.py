@@ -17,6 +17,7 @@ from alvin_core.run.bundle import unpack_along
 from alvin_core.run.creating import add_run
 from alvin_core.run.engine import Engine
 from alvin_core.run.handle import RunHandle
+from alvin_core.run.slice_lookup import StoredSlices
 from alvin_core.run.stepping import check_reach, step_run
 from alvin_core.settings import RunSettings
 from alvin_core.store.comparisons import cell_run, get_comparison, link_cell
@@ -225,7 +226,7 @@ def with_threads(settings: RunSettings) -> RunSettings:
 @lru_cache(maxsize=1)
 def _engine_of(store: Path, digest: str) -> Engine:
     """Return the engine of a data set: the encoder and what it read stay in memory from cell to cell."""
-    return Engine(load_stored_dataset(store, digest), store / "cache")
+    return Engine(load_stored_dataset(store, digest), store / "cache", StoredSlices(Store(store), digest))
 
 
 def _begin(store: Store, comparison: ComparisonRow, task: CellTask, dataset: Dataset) -> str:

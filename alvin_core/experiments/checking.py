@@ -11,7 +11,7 @@ from alvin_core.experiments.words import counted
 from alvin_core.round_inputs import check_data
 from alvin_core.settings import RunSettings
 
-__all__ = ["check_comparable"]
+__all__ = ["check_comparable", "settings_of_arms"]
 
 
 def check_comparable(dataset: Dataset, plan: ComparisonPlan) -> None:
@@ -36,7 +36,7 @@ def check_comparable(dataset: Dataset, plan: ComparisonPlan) -> None:
             "answer; label them, or leave them out of the pool"
         )
     _check_reach(len(pool_rows), plan)
-    for settings in _settings_of_arms(plan):
+    for settings in settings_of_arms(plan):
         check_data(dataset, settings)
 
 
@@ -51,6 +51,7 @@ def _check_reach(n_pool: int, plan: ComparisonPlan) -> None:
         )
 
 
-def _settings_of_arms(plan: ComparisonPlan) -> list[RunSettings]:
+def settings_of_arms(plan: ComparisonPlan) -> list[RunSettings]:
+    """Return the settings of each arm of a plan, with the first seed."""
     first = plan.seeds[0]
     return [cell.settings for cell in plan.cells if cell.seed == first]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from alvin_core.data.dataset import Dataset
-from alvin_core.experiments.checking import check_comparable
+from alvin_core.experiments.checking import check_comparable, settings_of_arms
 from alvin_core.experiments.plan import ComparisonPlan
 from alvin_core.experiments.stored import Comparison
 from alvin_core.experiments.values import CellState, ComparisonInfo
+from alvin_core.run.slice_lookup import check_named_slice
 from alvin_core.store.comparisons import find_comparison, list_comparison_rows, refuse_name
 from alvin_core.store.database import open_store
 from alvin_core.store.datasets import save_dataset
@@ -51,7 +52,8 @@ def create_comparison(
     Raises
     ------
     SettingsError
-        When a strategy is unknown, or settings contradict each other or the data.
+        When a strategy is unknown, settings contradict each other or the data, or they name a slice that the store
+        does not have of this data.
     DataError
         When pool examples, or examples to evaluate on, have no label; when there are fewer than two classes.
     PoolError
@@ -67,6 +69,8 @@ def create_comparison(
         digest = save_dataset(opened.path, dataset)
         with opened.write() as session:
             refuse_name(session, name)
+            for settings in settings_of_arms(plan):
+                check_named_slice(session, digest, settings)
             row = ComparisonRow(
                 id=new_run_id(),
                 name=name,

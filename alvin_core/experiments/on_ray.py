@@ -26,6 +26,7 @@ from alvin_core.experiments.values import CELLS, ROUNDS
 from alvin_core.progress import Progress, ProgressEvent, silent
 from alvin_core.run.bundle import pack_run
 from alvin_core.run.opening import open_run
+from alvin_core.run.slice_packing import named_slices
 from alvin_core.settings import RuntimeSettings
 from alvin_core.store.runs import LONGEST_NAME
 
@@ -183,6 +184,7 @@ class _Work:
             digest=self._comparison.digest,
             home=view.home,
             fingerprint=group.fingerprint,
+            slices=named_slices(self._comparison.store, self._comparison.digest, task.settings),
         )
         # Ray's own retries would repeat a task unseen, and without end where memory is short; here they are counted.
         options = {**view.place.options(), "num_returns": "streaming", "max_retries": 0}

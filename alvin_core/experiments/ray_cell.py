@@ -23,9 +23,12 @@ from alvin_core.errors import AlvinError, RunBusyError
 from alvin_core.experiments.ray_nodes import Home, check_node, other_weights
 from alvin_core.progress import silent
 from alvin_core.run.bundle import pack_run, unpack_run
+from alvin_core.run.bundle_records import Record
 from alvin_core.run.creating import create_run
 from alvin_core.run.engine import Engine
 from alvin_core.run.handle import RunHandle
+from alvin_core.run.slice_lookup import StoredSlices
+from alvin_core.run.slice_packing import receive_slices
 from alvin_core.run.stepping import check_reach, step_run
 from alvin_core.run.values import RoundRecord
 from alvin_core.settings import RunSettings
@@ -54,6 +57,8 @@ class CellWork:
     home : Home
     fingerprint : str
         Of the encoder; empty where the encodings that come along tell whether the node has the same one.
+    slices : tuple of dict
+        The record of the slice that the settings name, where they name one.
     """
 
     name: str
@@ -63,6 +68,7 @@ class CellWork:
     digest: str
     home: Home
     fingerprint: str = ""
+    slices: tuple[Record, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def compute_cell(
             store, handle = _open_cell(folder, work, dataset, begun)
             check_reach(handle, work.rounds)
             engine = _engine_of(work.digest, dataset)
-            engine.cache = store.cache
+            engine.cache, engine.slices = store.cache, StoredSlices(store, work.digest)
             while (n_rounds := _n_rounds(handle)) <= work.rounds:
                 yield n_rounds
                 record = step_run(handle, engine, silent)
@@ -114,6 +120,7 @@ def _open_cell(
     folder: Path, work: CellWork, dataset: Dataset, begun: NDArray[np.uint8] | None
 ) -> tuple[Store, RunHandle]:
     if begun is None:
+        receive_slices(open_store(folder, create=True), work.digest, dataset, work.slices)
         run = create_run(folder, dataset, work.settings, name=work.name, source=work.source)
     else:
         bundle = folder / "begun.zip"

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from alvin_core.data.dataset import Dataset
 from alvin_core.experiments.backends import BackendName, load_backend
 from alvin_core.experiments.cells import CellTask, with_threads
-from alvin_core.experiments.checking import check_comparable
+from alvin_core.experiments.checking import check_comparable, settings_of_arms
 from alvin_core.experiments.extending import extend_plan
 from alvin_core.experiments.plan import ComparisonPlan
 from alvin_core.experiments.values import CellState, ComparisonInfo
 from alvin_core.progress import Progress, silent
 from alvin_core.run.opening import open_run
+from alvin_core.run.slice_lookup import check_named_slice
 from alvin_core.run.trash import trash_run
 from alvin_core.store.comparisons import cell_runs, delete_comparison_rows, get_comparison
 from alvin_core.store.database import Store
@@ -111,7 +112,8 @@ class Comparison:
         Raises
         ------
         SettingsError
-            With everything that differs, when the plan lacks something or has other settings.
+            With everything that differs, when the plan lacks something or has other settings; when it names a slice
+            that the store does not have of this data.
         PoolError
             When the pool is too small for the rounds.
         RunBusyError
@@ -123,6 +125,8 @@ class Comparison:
             if added:
                 check_comparable(self.dataset, extended)
                 with self._store.write() as session:
+                    for settings in settings_of_arms(extended):
+                        check_named_slice(session, self.digest, settings)
                     self._row = get_comparison(session, self.id)
                     self._row.plan = extended.to_dict()
         return added

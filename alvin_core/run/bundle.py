@@ -20,13 +20,14 @@ from alvin_core.run.bundle_writing import take_snapshot, write_members
 from alvin_core.run.creating import AlongWithRun
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.run import Run
+from alvin_core.run.slice_packing import add_packed_slices
 from alvin_core.store.arrays import MAKE_ROOM, disk_reason, save_arrays, sweep, sync_folder
 from alvin_core.store.database import Store, open_store
 from alvin_core.store.datasets import save_dataset
 from alvin_core.store.locks import file_lock
 from alvin_core.store.rounds import add_proposal
 from alvin_core.store.runs import check_name, free_name, new_run_id, refuse_taken, sweep_store
-from alvin_core.store.tables import LabelRow, MarkRow, RoundRow, RunRow
+from alvin_core.store.tables import AddedExampleRow, LabelRow, MarkRow, RoundRow, RunRow
 
 __all__ = ["pack_run", "unpack_along", "unpack_run"]
 
@@ -35,10 +36,11 @@ WAIT_SECONDS = 60  # for another that unpacks into the same store
 
 
 def pack_run(store: Path | str, run: str, path: Path | str) -> Path:
-    """Write a run as one file, whole or not at all: settings, rounds, labels, marks, arrays and data set.
+    """Write a run as one file, whole or not at all: settings, rounds, labels, added examples, marks, arrays and data.
 
-    It is consistent while a round is trained in another process: a round that is not finished is not in it. Maps are
-    left out, since they can be made again. What was written is read back and checked before it gets its name.
+    The slices of its data go with it. It is consistent while a round is trained in another process: a round that is not
+    finished is not in it. Maps are left out, since they can be made again. What was written is read back and checked
+    before it gets its name.
 
     Parameters
     ----------
@@ -103,7 +105,7 @@ def unpack_run(store: Path | str, path: Path | str, *, name: str | None = None) 
     ------
     StoreError
         When the file is not there, is damaged or was changed, or would unpack to more than is read or there is room
-        for; when the name is bad or taken.
+        for; when the name is bad or taken, or that of the slice that it selects from is another's in the store.
     StoreVersionError
         When a newer version packed it.
     """
@@ -216,6 +218,8 @@ def _add_rows(session: Session, contents: Contents, run_id: str, folders: list[s
     session.flush()  # the run before what refers to it
     rounds = zip(contents.rounds, folders, strict=True)
     session.add_all(RoundRow(run_id=run_id, folder=folder, **one) for one, folder in rounds)
+    add_packed_slices(session, packed["dataset"], contents.slices, contents.named_slices)
+    session.add_all(AddedExampleRow(run_id=run_id, **one) for one in contents.added)
     session.add_all(LabelRow(run_id=run_id, **one) for one in contents.labels)
     session.add_all(MarkRow(run_id=run_id, **one) for one in contents.marks)
     for round_no, proposed in contents.proposals.items():

@@ -81,7 +81,14 @@ def check_dataset_arrays(arrays: Arrays) -> Dataset:
 
 
 def check_round_arrays(
-    arrays: Arrays, dataset: Dataset, labeled: Sequence[int], proposed: Sequence[int], strategy: str, where: str
+    arrays: Arrays,
+    dataset: Dataset,
+    labeled: Sequence[int],
+    proposed: Sequence[int],
+    strategy: str,
+    where: str,
+    *,
+    n_added: int = 0,
 ) -> None:
     """Check the arrays of one round.
 
@@ -98,17 +105,22 @@ def check_round_arrays(
         What selected in it.
     where : str
         For messages.
+    n_added : int
+        Examples that people had added by then; their rows follow those of the data set.
     """
-    _check_shapes(arrays, {"N": len(dataset), "C": len(dataset.classes), "L": len(labeled), "B": len(proposed)}, where)
+    n = len(dataset) + n_added
+    _check_shapes(arrays, {"N": n, "C": len(dataset.classes), "L": len(labeled), "B": len(proposed)}, where)
     pool = dataset.rows_of("pool")
-    is_open = np.zeros(len(dataset), dtype=bool)
+    is_open = np.zeros(n, dtype=bool)
     is_open[pool] = True
     is_open[list(labeled)] = False
     rankings = rankings_of(dict(arrays))
     own = next(iter(rankings.values()), np.empty(0, dtype=np.int64))
     problems = {
         "labeled_rows are not those that the labels tell": arrays["labeled_rows"].tolist() != list(labeled),
-        "vector_rows are not the pool's": not np.array_equal(arrays["vector_rows"], pool),
+        "vector_rows are not the pool's, with those that it trained on": not np.array_equal(
+            arrays["vector_rows"], np.union1d(pool, labeled).astype(np.int64)
+        ),
         "selected_rows are not what was proposed": arrays["selected_rows"].tolist() != list(proposed),
         "there is no ranking of its own strategy": next(iter(rankings), None) != strategy,
         "what was selected is not the top of its ranking": own[: len(proposed)].tolist() != list(proposed),

@@ -13,14 +13,17 @@ from alvin_core.data.dataset import UNLABELED, Dataset
 from alvin_core.errors import AlvinError
 from alvin_core.round_inputs import check_data
 from alvin_core.run.archive import VECTORS
+from alvin_core.run.bundle_added import check_added
 from alvin_core.run.bundle_arrays import check_dataset_arrays, check_round_arrays
 from alvin_core.run.bundle_reading import (
+    ADDED,
     DATASET,
     LABELS,
     MARKS,
     PROPOSALS,
     ROUNDS,
     RUN,
+    SLICES,
     Members,
     array_member,
     damaged,
@@ -34,7 +37,9 @@ from alvin_core.run.bundle_records import (
     check_rounds,
     typed,
 )
+from alvin_core.run.slice_packing import check_slices
 from alvin_core.settings import RunSettings
+from alvin_core.store.added import COUNTERFACTUAL
 from alvin_core.store.runs import check_name
 from alvin_core.strategies import get_strategy
 
@@ -57,7 +62,8 @@ class Contents:
     run : dict
         The run's own record.
     dataset : Dataset
-    rounds, labels, marks : list of dict
+        As it was stored, without what people added.
+    added, rounds, labels, marks, slices : list of dict
         Records, in order.
     trained_on : list of list of str
         Ids that each round trained on, in the order of annotation.
@@ -70,16 +76,30 @@ class Contents:
     members: Members
     run: Record
     dataset: Dataset
+    added: list[Record]
     rounds: list[Record]
     trained_on: list[list[str]]
     hashes: list[tuple[str, str]]
     labels: list[Record]
     marks: list[Record]
+    slices: list[Record]
     proposals: dict[int, list[str]]
+
+    @property
+    def named_slices(self) -> set[str]:
+        """Names of slices that the settings of the run or of a round refer to."""
+        tables = (one["settings"]["counter_shortcut"] for one in (self.run, *self.rounds))
+        return {table["slice"] for table in tables if table["slice"] is not None}
 
     @cached_property
     def _row_of_id(self) -> dict[str, int]:
-        return {example_id: row for row, example_id in enumerate(self.dataset.ids.tolist())}
+        ids = [*self.dataset.ids.tolist(), *(one["example_id"] for one in self.added)]
+        return {example_id: row for row, example_id in enumerate(ids)}
+
+    def _n_added(self, round_no: int) -> int:
+        """Return how many examples had been added when a round read its labels."""
+        events = self.labels[: self.rounds[round_no]["last_seq"]]
+        return sum(one["source"] == COUNTERFACTUAL and one["action"] == "label" for one in events)
 
     def arrays(self, round_no: int) -> tuple[Arrays, Arrays]:
         """Return the arrays of a round, packed and mapped, after they have been checked."""
@@ -93,6 +113,7 @@ class Contents:
         check_round_arrays(
             packed | mapped,
             self.dataset,
+            n_added=self._n_added(round_no),
             labeled=[row[one] for one in self.trained_on[round_no]],
             proposed=[row[one] for one in self.proposals[round_no]],
             strategy=self.rounds[round_no]["settings"]["strategy"],
@@ -114,7 +135,15 @@ def read_contents(members: Members) -> Contents:
     _check_run(run, dataset)
     ids = set(dataset.ids.tolist())
     pool = set(dataset.ids[dataset.rows_of("pool")].tolist())
-    labels = check_labels(members.lines(LABELS), pool, dataset.classes)
+    added = check_added(
+        members.lines(ADDED) if ADDED in members.sizes else (),
+        ids,
+        pool,
+        is_pairs=dataset.is_pairs,
+        has_attributes=dataset.attributes is not None,
+    )
+    ids_added = [one["example_id"] for one in added]
+    labels = check_labels(members.lines(LABELS), pool, dataset.classes, ids_added)
     rounds, trained_on, hashes = check_rounds(members.lines(ROUNDS), labels, dataset.evaluation_splits)
     names = {array_member(one, suffix) for pair in hashes for one, suffix in zip(pair, ("npz", "npy"), strict=True)}
     if names != {name for name in members.sizes if name.startswith("arrays/")}:
@@ -123,11 +152,13 @@ def read_contents(members: Members) -> Contents:
         members=members,
         run=run,
         dataset=dataset,
+        added=added,
         rounds=rounds,
         trained_on=trained_on,
         hashes=hashes,
         labels=labels,
-        marks=check_marks(members.lines(MARKS), ids),
+        marks=check_marks(members.lines(MARKS), {*ids, *ids_added}),
+        slices=check_slices(members.lines(SLICES) if SLICES in members.sizes else (), len(dataset), dataset.classes),
         proposals=check_proposals(members.lines(PROPOSALS), pool, len(rounds)),
     )
 

@@ -2,7 +2,8 @@
 
 A packed run is a zip of ``manifest.json`` (format, versions, size and SHA-256 of every other member), ``run.json``,
 four logs as JSON Lines, ``dataset.npz``, and ``arrays/<sha256>.npz`` and ``.npy``, the rounds' arrays as they are
-stored, each content once.
+stored, each content once. A run to which people added examples has the log ``added.jsonl`` as well, one whose data has
+slices ``slices.jsonl``; these are of version 2, all others of version 1, which older programs read.
 """
 
 from __future__ import annotations
@@ -25,16 +26,20 @@ from alvin_core.errors import AlvinError, StoreError, StoreVersionError
 from alvin_core.store.arrays import disk_reason
 
 __all__ = [
+    "ADDED",
     "DATASET",
     "FORMAT",
     "FORMAT_VERSION",
     "LABELS",
     "MANIFEST",
     "MARKS",
+    "OPTIONAL",
+    "PLAIN_VERSION",
     "PROPOSALS",
     "REMEDY",
     "ROUNDS",
     "RUN",
+    "SLICES",
     "UNREADABLE",
     "Members",
     "array_member",
@@ -44,11 +49,14 @@ __all__ = [
 ]
 
 FORMAT = "alvin-run"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # the newest that is read
+PLAIN_VERSION = 1  # of a run with nothing that is optional
 
 MANIFEST, RUN, DATASET = "manifest.json", "run.json", "dataset.npz"
 ROUNDS, PROPOSALS, LABELS, MARKS = "rounds.jsonl", "proposals.jsonl", "labels.jsonl", "marks.jsonl"
+ADDED, SLICES = "added.jsonl", "slices.jsonl"
 FIXED = (RUN, ROUNDS, PROPOSALS, LABELS, MARKS, DATASET)
+OPTIONAL = (ADDED, SLICES)
 ARRAYS = re.compile(r"arrays/[0-9a-f]{64}\.np[yz]")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 ARRAY_NAME = re.compile(r"[\w.:-]{1,100}\.npy", re.ASCII)
@@ -165,7 +173,7 @@ def _checked_infos(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.Zi
         raise StoreError(f"{path} has {len(listed):,} members; a packed run has at most {MOST_MEMBERS:,}")
     infos = {info.filename: info for info in listed}
     for name in infos:
-        if name not in (MANIFEST, *FIXED) and not ARRAYS.fullmatch(name):
+        if name not in (MANIFEST, *FIXED, *OPTIONAL) and not ARRAYS.fullmatch(name):
             raise StoreError(f"{path} holds {name[:60]!r}, which no packed run has; nothing of it was read")
     if MANIFEST not in infos:
         raise StoreError(f"{path} is no packed run: it has no {MANIFEST}; make one with `alvin pack`")
@@ -210,6 +218,8 @@ def _check_manifest(archive: zipfile.ZipFile, infos: dict[str, zipfile.ZipInfo])
         raise damaged(MANIFEST, "does not list the members that are there")
     if missing := [name for name in FIXED if name not in infos]:
         raise damaged(missing[0], "is missing")
+    if version == PLAIN_VERSION and (newer := [name for name in OPTIONAL if name in infos]):
+        raise damaged(newer[0], f"is there, and a packed run of version {version} has none")
     for name, said in members.items():
         expected = {"bytes": sizes[name], "sha256": _sha256(archive, name)}
         if said != expected or (ARRAYS.fullmatch(name) and name[7:71] != expected["sha256"]):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from alvin_core.errors import AlvinError
-from alvin_core.run.bundle_reading import damaged
+from alvin_core.run.bundle_reading import LABELS, damaged
 from alvin_core.run.marking import check_note
 from alvin_core.run.submitting import check_annotator
 from alvin_core.settings import RunSettings
+from alvin_core.store.added import COUNTERFACTUAL
 from alvin_core.store.marks import ACTIONS
 from alvin_core.store.tables import INITIAL_PROPOSAL
 
@@ -21,6 +22,7 @@ __all__ = [
     "PROPOSAL_FIELDS",
     "ROUND_FIELDS",
     "RUN_FIELDS",
+    "Fields",
     "Record",
     "check_labels",
     "check_marks",
@@ -108,17 +110,29 @@ def typed(value: Any, fields: Fields, where: str) -> Record:
     return value
 
 
-def check_labels(lines: Iterable[tuple[str, Any]], pool: Collection[str], classes: Collection[str]) -> list[Record]:
-    """Return the label events: numbered without gaps, of pool examples, each one possible after those before it."""
+def check_labels(
+    lines: Iterable[tuple[str, Any]],
+    pool: Collection[str],
+    classes: Collection[str],
+    added: Sequence[str] = (),
+) -> list[Record]:
+    """Return the label events: numbered without gaps, of pool examples, each one possible after those before it.
+
+    Each added example has one label, of its own source, and they come in the order of their numbers.
+    """
     events: list[Record] = []
     held: dict[str, str] = {}
+    to_come = list(reversed(added))
+    allowed = {*pool, *added}
     for where, value in lines:
         one = typed(value, LABEL_FIELDS, where)
         example_id, label = one["example_id"], one["label"]
         _expect(one, "seq", len(events) + 1, where)
-        _expect_one_of(one, "source", SOURCES, where)
         _expect_one_of(one, "action", ("label", "undo"), where)
-        _expect_one_of(one, "example_id", pool, where)
+        _expect_one_of(one, "example_id", allowed, where)
+        _expect_one_of(one, "source", SOURCES if example_id in pool else (COUNTERFACTUAL,), where)
+        if example_id not in pool and one["action"] == "label" and (not to_come or to_come.pop() != example_id):
+            raise damaged(where, f"example_id {_short(example_id)} was not the next to be added")
         _expect_one_of(one, "label", classes, where)
         if (held.get(example_id) is not None) is not (one["action"] == "undo"):
             raise damaged(where, f"example_id {_short(example_id)} has a label already, or none to take back")
@@ -127,6 +141,8 @@ def check_labels(lines: Iterable[tuple[str, Any]], pool: Collection[str], classe
         elif held.pop(example_id) != label:
             raise damaged(where, "another label is taken back than was given")
         events.append(one)
+    if to_come:
+        raise damaged(LABELS, f"the added example {_short(to_come[-1])} has no label")
     return events
 
 

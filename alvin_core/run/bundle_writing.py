@@ -13,19 +13,26 @@ from typing import Any
 
 from alvin_core.errors import StoreError
 from alvin_core.run.archive import VECTORS
+from alvin_core.run.bundle_added import ADDED_FIELDS
 from alvin_core.run.bundle_reading import (
+    ADDED,
     DATASET,
     FORMAT,
     FORMAT_VERSION,
     LABELS,
     MANIFEST,
     MARKS,
+    OPTIONAL,
+    PLAIN_VERSION,
     PROPOSALS,
     ROUNDS,
     RUN,
+    SLICES,
     array_member,
 )
 from alvin_core.run.bundle_records import LABEL_FIELDS, MARK_FIELDS, ROUND_FIELDS, RUN_FIELDS, Record
+from alvin_core.run.slice_packing import slice_records
+from alvin_core.store.added import added_rows
 from alvin_core.store.arrays import PACKED
 from alvin_core.store.database import Store
 from alvin_core.store.datasets import dataset_path
@@ -70,6 +77,8 @@ def take_snapshot(store: Store, run: str) -> Snapshot:
         ]
         labels = [_record(one, LABEL_FIELDS) for one in label_events(session, row.id)]
         marks = [_record(one, MARK_FIELDS) for one in mark_events(session, row.id)]
+        added = [_record(one, ADDED_FIELDS) for one in added_rows(session, row.id)]
+        slices = slice_records(session, row.dataset)
     files, records = {DATASET: dataset_path(store.path, row.dataset)}, []
     for one in rounds:
         folder = store.run_folder(row.id) / one.folder
@@ -80,7 +89,8 @@ def take_snapshot(store: Store, run: str) -> Snapshot:
             files[array_member(named[kind], file_name[-3:])] = folder / file_name
         records.append(_record(one, ROUND_FIELDS) | named)
     documents = {RUN: [_record(row, RUN_FIELDS)], ROUNDS: records, PROPOSALS: proposals, LABELS: labels, MARKS: marks}
-    return Snapshot(row, documents, files)
+    optional = {name: found for name, found in ((ADDED, added), (SLICES, slices)) if found}
+    return Snapshot(row, documents | optional, files)
 
 
 def _record(row: Table, fields: Iterable[str]) -> Record:
@@ -104,7 +114,7 @@ def write_members(archive: zipfile.ZipFile, snapshot: Snapshot) -> None:
         members[name] = _write(archive, name, _pieces(file))
     manifest = {
         "format": FORMAT,
-        "version": FORMAT_VERSION,
+        "version": FORMAT_VERSION if any(name in snapshot.documents for name in OPTIONAL) else PLAIN_VERSION,
         "packed_by": f"alvin-studio {version('alvin-studio')}",
         "packed_at": now(),
         "members": members,

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alvin_core.data.dataset import UNLABELED
+from alvin_core.data.dataset import ADDED, UNLABELED
 from alvin_core.run.archive import rankings_of
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.held import held_classes
 from alvin_core.run.measuring import RoundSpace, anchor_distances, nearest_places, round_anchors, round_space
 from alvin_core.run.reasons import Facts
 from alvin_core.settings import RunSettings
+from alvin_core.store.added import AddedExample
 from alvin_core.store.tables import RoundRow
 from alvin_core.types import IntArray
 
@@ -93,6 +94,12 @@ class Case:
         return str(self.handle.dataset.splits[self.row])
 
     @property
+    def written(self) -> AddedExample | None:
+        """The example as a person wrote it; None of those that the data set holds."""
+        number = self.row - len(self.handle.stored_dataset)
+        return None if number < 0 else self.handle.added[number]
+
+    @property
     def is_labeled(self) -> bool:
         return bool((self.arrays["labeled_rows"] == self.row).any())
 
@@ -132,7 +139,7 @@ class Case:
 
     def _name(self, row: int, held: NDArray[np.int16]) -> str | None:
         dataset = self.handle.dataset
-        class_ = int(held[row] if dataset.splits[row] == "pool" else dataset.labels[row])
+        class_ = int(held[row] if dataset.splits[row] in ("pool", ADDED) else dataset.labels[row])
         return None if class_ == UNLABELED else dataset.classes[class_]
 
     def is_minority(self, row: int) -> bool:
@@ -238,6 +245,8 @@ class Case:
             retrieving_classes={classes[at]: int(count) for at, count in enumerate(of_class) if count},
             k=self.k,
             nearest=None if nearest is None else (nearest.distance, nearest.reach),
+            written_by="" if self.written is None else self.written.annotator,
+            made_of="" if self.written is None else self.written.parent_id,
         )
 
 

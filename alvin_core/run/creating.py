@@ -18,6 +18,7 @@ from alvin_core.round_inputs import check_data
 from alvin_core.run.environment import describe_environment
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.run import Run
+from alvin_core.run.slice_lookup import check_named_slice
 from alvin_core.settings import RunSettings
 from alvin_core.store.database import open_store
 from alvin_core.store.datasets import save_dataset
@@ -71,8 +72,8 @@ def create_run(
     Raises
     ------
     SettingsError
-        When the strategy is unknown, an oracle is asked for and the pool lacks labels, or the group rule needs
-        attributes and there are none.
+        When the strategy is unknown, an oracle is asked for and the pool lacks labels, the group rule needs attributes
+        and there are none, or a slice is named that the store does not have of this data.
     DataError
         When the data set has no pool, fewer than two classes, or an example to evaluate on without a label.
     PoolError
@@ -113,6 +114,7 @@ def add_run(
         sweep_store(opened)
         digest = save_dataset(opened.path, dataset)
         with opened.write() as session:
+            check_named_slice(session, digest, settings)
             row = RunRow(
                 id=new_run_id(),
                 name=free_name(session, suggested or default_name(source, settings.strategy))

@@ -96,9 +96,10 @@ class _Truth:
 
     @classmethod
     def of(cls, handle: RunHandle, last_seq: int) -> _Truth:
-        dataset = handle.dataset
         # Labels that a person has yet to give count as unknown, even where the data set has them.
-        classes = dataset.labels if handle.row.annotator == "oracle" else held_classes(handle, last_seq)[0]
+        is_known = handle.row.annotator == "oracle"
+        classes = handle.dataset.labels if is_known else held_classes(handle, last_seq)[0]
+        dataset = handle.dataset_of(len(classes))  # the other may have grown while the labels were read
         contradicts = np.full(len(dataset), -1, dtype=np.int8)
         if dataset.attributes is not None:
             usable = (dataset.splits == "pool") & (classes != UNLABELED) & (dataset.attributes != "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,39 +14,19 @@ from numpy.typing import NDArray
 from alvin_core.data.dataset import Dataset
 from alvin_core.progress import Progress, silent
 from alvin_core.run.environment import describe_environment
+from alvin_core.run.loaded import Loaded, with_added
+from alvin_core.run.slice_lookup import StoredSlices
 from alvin_core.settings import Depth, RunSettings
 from alvin_core.types import Float32Array
 
 if TYPE_CHECKING:
     from alvin_core.device import DevicePlan
     from alvin_core.encoding.features import Features
+    from alvin_core.encoding.tokens import TokenCounts
     from alvin_core.encoding.transformer import Encoder
     from alvin_core.round import RoundResult
 
 __all__ = ["Engine"]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """An encoder and what it read of the data set, under the settings that they depend on."""
-
-    key: object
-    plan: DevicePlan
-    encoder: Encoder
-    features: Features
-    embedded: Features | None  # the frozen encoder's vectors, where they are the space and are not what is trained on
-    embeddings: Float32Array | None
-    load_seconds: float
-    encode_seconds: float
-
-    @property
-    def n_encoded(self) -> int:
-        return self.features.n_encoded + (0 if self.embedded is None else self.embedded.n_encoded)
-
-    @property
-    def texts_per_second(self) -> float | None:
-        elapsed = self.features.encode_seconds + (0.0 if self.embedded is None else self.embedded.encode_seconds)
-        return self.n_encoded / elapsed if self.n_encoded and elapsed else None
 
 
 @dataclass
@@ -57,11 +38,28 @@ class Engine:
     dataset : Dataset
     cache : Path
         The folder of cached encodings.
+    slices : StoredSlices or None
+        Where the slice is that settings name; None where there are none.
+
+    Notes
+    -----
+    Rounds of a run to which people added examples are computed by `grown`: the data set stays encoded as it is.
     """
 
     dataset: Dataset
     cache: Path
+    slices: StoredSlices | None = None
     _loaded: Loaded | None = field(default=None, repr=False)
+    _root: Engine | None = field(default=None, repr=False)  # of the data set without what was added
+
+    def grown(self, dataset: Dataset) -> Engine:
+        """Return an engine of this one's data set with added examples after its last row; it shares all that is loaded.
+
+        Parameters
+        ----------
+        dataset : Dataset
+        """
+        return self if len(dataset) == len(self.dataset) else Engine(dataset, self.cache, self.slices, _root=self)
 
     def compute(
         self,
@@ -89,8 +87,10 @@ class Engine:
         """
         from alvin_core.device import apply_threads
         from alvin_core.round import run_round
-        from alvin_core.round_inputs import RoundInputs
+        from alvin_core.round_inputs import RoundInputs, check_slice
 
+        slice_, slice_print = (None, "") if self.slices is None else self.slices.named(settings, self.dataset)
+        check_slice(slice_, settings)
         loaded, is_new = self._load(settings, progress)
         apply_threads(loaded.plan.threads)
         inputs = RoundInputs(
@@ -101,9 +101,12 @@ class Engine:
             labeled_rows=labeled_rows,
             labeled_classes=labeled_classes,
             round_no=round_no,
+            slice_=slice_,
         )
         result = run_round(inputs, settings, loaded.plan, progress=progress)
         environment = {**describe_environment(), **asdict(loaded.plan), "encoder": loaded.encoder.fingerprint}
+        if slice_print:
+            environment["slice"] = slice_print
         return _with_encoding(result, loaded, settings, is_new=is_new), environment
 
     def embed(self, settings: RunSettings, progress: Progress = silent) -> Float32Array:
@@ -129,6 +132,9 @@ class Engine:
 
     def _load(self, settings: RunSettings, progress: Progress) -> tuple[Loaded, bool]:
         """Return the encoder and its features, and whether they were made just now."""
+        if self._root is not None:
+            of_root, is_new = self._root._load(settings, progress)
+            return with_added(of_root, self._added_texts(), settings, progress, is_new=is_new)
         key = (settings.encoder, settings.training.trainable_layers, settings.space, settings.runtime)
         if self._loaded is not None and self._loaded.key == key:
             return self._loaded, False
@@ -154,8 +160,14 @@ class Engine:
             embeddings=None if settings.space == "model" else (features if embedded is None else embedded).vectors(),
             load_seconds=loaded - start,
             encode_seconds=time.perf_counter() - loaded,
+            news=(features.counts,),
         )
         return self._loaded, True
+
+    def _added_texts(self) -> list[tuple[str, ...]]:
+        n_first = 0 if self._root is None else len(self._root.dataset)
+        texts = (self.dataset.text_of(row) for row in range(n_first, len(self.dataset)))
+        return [(one,) if isinstance(one, str) else one for one in texts]
 
     def _read(
         self, encoder: Encoder, depth: Depth, settings: RunSettings, plan: DevicePlan, progress: Progress
@@ -187,18 +199,22 @@ def _with_encoding(result: RoundResult, loaded: Loaded, settings: RunSettings, *
         "encode": loaded.encode_seconds if is_new else 0.0,
         **result.seconds,
     }
-    cut = _cut_warning(features, loaded.encoder.max_length) if is_new else ()
+    cut = _cut_warning(loaded.news, loaded.encoder.max_length) if is_new else ()
     return replace(
         result, summary={**result.summary, "encoding": encoding}, seconds=seconds, warnings=(*cut, *result.warnings)
     )
 
 
-def _cut_warning(features: Features, max_length: int) -> tuple[str, ...]:
-    counts = features.counts
-    if not counts.n_cut:
+def _cut_warning(news: Sequence[TokenCounts], max_length: int) -> tuple[str, ...]:
+    n_cut = sum(counts.n_cut for counts in news)
+    if not n_cut:
         return ()
-    are = "is" if counts.n_cut == 1 else "are"
+    n_full, n_kept = (
+        sum(int(column.sum(dtype=np.int64)) for column in columns)
+        for columns in ([counts.full for counts in news], [counts.kept for counts in news])
+    )
+    are = "is" if n_cut == 1 else "are"
     return (
-        f"{counts.n_cut:,} of {len(counts):,} texts {are} longer than the encoder reads (at most {max_length} tokens); "
-        f"{counts.cut_share:.1%} of all tokens are cut off",
+        f"{n_cut:,} of {sum(map(len, news)):,} texts {are} longer than the encoder reads (at most {max_length} "
+        f"tokens); {1 - n_kept / n_full:.1%} of all tokens are cut off",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from alvin_core.errors import SettingsError
+from alvin_core.errors import DataError, SettingsError
 from alvin_core.run.cases import AnchorReason, Case
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.looking import row_of
@@ -56,6 +56,8 @@ class Explanation:
         Of an example that was retrieved at least one did. None for labeled examples and evaluation splits.
     reason : str
         One plain sentence.
+    written_by, made_of : str or None
+        Of an example that a person added to the run: who, and the example that it is an edit of.
     """
 
     id: str
@@ -78,6 +80,8 @@ class Explanation:
     n_anchors: int
     anchors: tuple[AnchorReason, ...]
     reason: str
+    written_by: str | None = None
+    made_of: str | None = None
 
     def __post_init__(self) -> None:
         distances = [one.distance for one in self.anchors]
@@ -104,7 +108,7 @@ def explain_example(handle: RunHandle, round_no: int, example_id: str, n_anchors
     StoreError
         When there is no such round.
     DataError
-        When there is no such example.
+        When there is no such example, or it was added after the round.
     SettingsError
         When ``n_anchors`` is negative.
 
@@ -117,6 +121,11 @@ def explain_example(handle: RunHandle, round_no: int, example_id: str, n_anchors
         raise SettingsError(f"n_anchors = {n_anchors} is out of range: it must be at least 0")
     row = row_of(handle, example_id)
     stored, arrays = handle.round(round_no)
+    if row >= len(arrays["probs"]):
+        raise DataError(
+            f"the example {example_id!r} was added after round {round_no}, which knows nothing of it; ask for a later "
+            "round, or train the next one"
+        )
     case = Case.of(handle, stored, arrays, row)
     anchors = case.anchors(n_anchors)
     # The sentence names the nearest anchor even when none is to be shown.
@@ -145,4 +154,6 @@ def explain_example(handle: RunHandle, round_no: int, example_id: str, n_anchors
         n_anchors=case.n_retrieving,
         anchors=anchors,
         reason=reason,
+        written_by=None if case.written is None else case.written.annotator,
+        made_of=None if case.written is None else case.written.parent_id or None,
     )

@@ -11,7 +11,9 @@ from alvin_core.errors import SettingsError, StoreError
 from alvin_core.round_inputs import check_data
 from alvin_core.run.environment import describe_environment
 from alvin_core.run.handle import RunHandle
+from alvin_core.run.slice_lookup import check_named_slice
 from alvin_core.settings import RunSettings
+from alvin_core.store.added import copy_added, count_added
 from alvin_core.store.arrays import link_folder
 from alvin_core.store.labels import label_events, now
 from alvin_core.store.marks import copy_marks
@@ -41,6 +43,7 @@ def fork_run(parent: RunHandle, at: int, changes: Mapping[str, object], name: st
         sweep_store(store)
         with store.read() as session:
             parent.check_exists(session)
+            check_named_slice(session, parent.row.dataset, settings)
             rounds = list_rounds(session, parent.row.id)
         if not 0 <= at <= len(rounds):
             raise StoreError(
@@ -79,15 +82,18 @@ def _add_child(
 def _copy_past(session: Session, parent: RunHandle, child: RunRow, at: int) -> None:
     """Copy rounds before ``at``, their proposals, and the label events that round ``at`` had read, or has now.
 
-    Flags and notes come along as they are now, since they tell of examples and not of rounds.
+    The examples that people had added by then come along. So do flags and notes, as they are now, since they tell of
+    examples and not of rounds.
     """
     replaced = find_round(session, parent.row.id, at)
-    events = label_events(session, parent.row.id, up_to=None if replaced is None else replaced.last_seq)
+    up_to = None if replaced is None else replaced.last_seq
+    events = label_events(session, parent.row.id, up_to=up_to)
     rounds = [one for one in list_rounds(session, parent.row.id) if one.round_no < at]
     session.add_all(_copy(row, child.id) for row in (*events, *rounds))
     for round_no in range(INITIAL_PROPOSAL, at):
         add_proposal(session, child.id, round_no, proposal(session, parent.row.id, round_no))
-    copy_marks(session, parent.row.id, child.id)
+    later = copy_added(session, parent.row.id, child.id, count_added(session, parent.row.id, up_to))
+    copy_marks(session, parent.row.id, child.id, without=later)
 
 
 def _copy(row: Table, run_id: str) -> Table:

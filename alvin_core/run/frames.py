@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from alvin_core.data.dataset import UNLABELED, Dataset
+from alvin_core.data.dataset import ADDED, UNLABELED, Dataset
 from alvin_core.run.archive import dynamics_of, rankings_of
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.values import RoundRecord
@@ -36,7 +36,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def examples_frame(handle: RunHandle, round_no: int, *, oracle: bool = False) -> pd.DataFrame:
-    """Return every example of the data set as it was in a round.
+    """Return every example of the data set as it was in a round; what people added since is left out.
 
     Parameters
     ----------
@@ -57,10 +57,10 @@ def examples_frame(handle: RunHandle, round_no: int, *, oracle: bool = False) ->
     with handle.store.read() as session:
         labels = current_labels(session, handle.row.id, up_to=stored.last_seq)
         ends = [row.last_seq for row in list_rounds(session, handle.row.id)]
-    dataset = handle.dataset
+    dataset = handle.dataset_of(len(arrays["probs"]))
     columns = {
         **example_columns(dataset, np.arange(len(dataset))),
-        **_label_columns(handle, labels, ends),
+        **_label_columns(handle, dataset, labels, ends),
         **_dynamics_columns(dataset, arrays),
         **_prediction_columns(dataset, arrays["probs"]),
         **_ranking_columns(len(dataset), arrays),
@@ -133,7 +133,8 @@ def labels_frame(handle: RunHandle) -> pd.DataFrame:
     -------
     DataFrame
         ``id, round`` (the first that trained, or will train, on the label; 0 = initial set), ``label, source``, the
-        text, ``attribute, annotator, time``.
+        text, ``attribute, annotator, time``, and ``parent_id``: of an example that a person wrote (``source`` is
+        ``counterfactual``), the one that it was made of, else missing.
     """
     with handle.store.read() as session:
         handle.check_exists(session)
@@ -141,6 +142,7 @@ def labels_frame(handle: RunHandle) -> pd.DataFrame:
         ends = [row.last_seq for row in list_rounds(session, handle.row.id)]
     rows, _ = handle.labeled(labels)
     events = list(labels.values())
+    parents = {one.id: one.parent_id for one in handle.added if one.parent_id}
     examples = example_columns(handle.dataset, rows)
     del examples["split"]
     columns = {
@@ -151,6 +153,7 @@ def labels_frame(handle: RunHandle) -> pd.DataFrame:
         **examples,
         "annotator": [one.annotator for one in events],
         "time": [one.created_at for one in events],
+        "parent_id": np.asarray([parents.get(one.example_id) for one in events], dtype=object),
     }
     return _frame(columns)
 
@@ -201,10 +204,11 @@ def example_columns(dataset: Dataset, rows: NDArray[Any]) -> dict[str, Any]:
     return columns
 
 
-def _label_columns(handle: RunHandle, labels: dict[str, HeldLabel], ends: list[int]) -> dict[str, Any]:
-    dataset = handle.dataset
+def _label_columns(
+    handle: RunHandle, dataset: Dataset, labels: dict[str, HeldLabel], ends: list[int]
+) -> dict[str, Any]:
     rows, classes = handle.labeled(labels)
-    shown = np.where(dataset.splits == "pool", UNLABELED, dataset.labels)
+    shown = np.where(np.isin(dataset.splits, ("pool", ADDED)), UNLABELED, dataset.labels)
     shown[rows] = classes
     labeled = np.zeros(len(dataset), dtype=bool)
     labeled[rows] = True

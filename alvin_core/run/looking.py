@@ -85,7 +85,8 @@ def predictions_frame(handle: RunHandle, example_id: str) -> pd.DataFrame:
     -------
     DataFrame
         ``round, predicted, confidence, prob_<class>``, ``entropy`` (nats), ``labeled`` (whether the round trained on
-        it), and ``rank`` under the round's strategy, from 1; missing where it was not ranked. A row for each round.
+        it), and ``rank`` under the round's strategy, from 1; missing where it was not ranked. A row for each round
+        that knew the example: one that was added later has none of those before.
 
     Raises
     ------
@@ -101,15 +102,21 @@ def predictions_frame(handle: RunHandle, example_id: str) -> pd.DataFrame:
     probs = np.empty((len(rounds), len(dataset.classes)), dtype=np.float32)
     labeled = np.zeros(len(rounds), dtype=bool)
     ranks = np.zeros(len(rounds), dtype=np.int64)
+    knew = np.ones(len(rounds), dtype=bool)
     for place, stored in enumerate(rounds):
         wanted = ("probs", "labeled_rows", ranking_name(str(stored.settings["strategy"])))
         arrays = load_arrays(handle.folder / stored.folder, wanted)
+        knew[place] = row < len(arrays["probs"])
+        if not knew[place]:
+            continue
         probs[place] = arrays["probs"][row]
         labeled[place] = row in arrays["labeled_rows"]
         ranks[place] = _rank(arrays, row)
+    rounds = [stored for stored, is_known in zip(rounds, knew, strict=True) if is_known]
+    probs, labeled, ranks = probs[knew], labeled[knew], ranks[knew]
     return pd.DataFrame(
         {
-            "round": [stored.round_no for stored in rounds],
+            "round": np.asarray([stored.round_no for stored in rounds], dtype=np.int64),
             "predicted": class_names(dataset, probs.argmax(axis=1)),
             "confidence": probs.max(axis=1),
             **{f"prob_{name}": probs[:, class_] for class_, name in enumerate(dataset.classes)},
@@ -134,7 +141,7 @@ def nearest_frame(handle: RunHandle, round_no: int, example_id: str, k: int = 10
     StoreError
         When there is no such round.
     DataError
-        When there is no such example, or it is none of the pool: the others have no place in the space.
+        When there is no such example, or it is none of the pool and was not trained on: it has no place in the space.
     SettingsError
         When ``k`` is below 1.
     """
@@ -144,14 +151,15 @@ def nearest_frame(handle: RunHandle, round_no: int, example_id: str, k: int = 10
 
     row, dataset = row_of(handle, example_id), handle.dataset
     stored, arrays = handle.round(round_no)
-    if dataset.splits[row] != "pool":
+    if row not in arrays["vector_rows"]:
         raise DataError(
-            f"the example {example_id!r} is in the split {str(dataset.splits[row])!r}; only pool examples have a place "
-            "in the representation space"
+            f"the example {example_id!r} is in the split {str(dataset.splits[row])!r}; only pool examples, and others "
+            f"that round {round_no} was trained on, have a place in its representation space"
         )
     space = round_space(handle, stored, arrays)
     place = int(space.places_of(np.asarray([row]))[0])
-    others = np.arange(len(space.rows)) != place
+    others = space.rows < len(handle.stored_dataset)  # what people added is no pool example
+    others[place] = False
     [(places, distances)] = nearest_places(space, space.vectors[[place]], k, among=others)
     rows = space.rows[places]
     classes = held_classes(handle, stored.last_seq)[0][rows]

@@ -26,6 +26,7 @@ __all__ = ["MapAnchors", "MapColumns", "map_anchors", "map_columns"]
 Int8Array = NDArray[np.int8]
 Int16Array = NDArray[np.int16]
 Int32Array = NDArray[np.int32]
+PARENTS = ("anchor_minority_rows", "anchor_majority_rows")
 HIGHEST_CODE = np.iinfo(np.int16).max
 
 
@@ -116,6 +117,8 @@ class MapAnchors:
         All anchors of the round.
     n_linked : int
         Those that retrieved a selected example, shown or not.
+    n_without_place : int
+        Of these, those with a parent that a person added, which has no place on the map: they cannot be drawn.
     """
 
     xy: Float32Array
@@ -127,6 +130,7 @@ class MapAnchors:
     picks: Int32Array
     n_total: int
     n_linked: int
+    n_without_place: int = 0
 
     def __post_init__(self) -> None:
         check_lengths(
@@ -213,10 +217,11 @@ def map_anchors(handle: RunHandle, round_no: int, projection: Projection, most: 
     rows = handle.dataset.rows_of("pool")
     places, links = (arrays.get(name, np.empty(0, dtype=np.int32)) for name in ("link_places", "link_anchors"))
     linked = _nearest_first(places, links)
-    shown = linked[:most]
+    drawable = linked[_has_parents_on_map(handle, arrays, linked)]
+    shown = drawable[:most]
     space = round_space(handle, stored, arrays)
     anchors = round_anchors(space, arrays, shown)
-    first, second = (arrays.get(name, shown)[shown] for name in ("anchor_minority_rows", "anchor_majority_rows"))
+    first, second = (arrays.get(name, shown)[shown] for name in PARENTS)
     place_of_anchor = _spread(int(links.max(initial=-1)) + 1, shown, np.arange(len(shown)))
     is_shown = place_of_anchor[links] >= 0
     selected = np.searchsorted(rows, arrays["selected_rows"])
@@ -231,7 +236,15 @@ def map_anchors(handle: RunHandle, round_no: int, projection: Projection, most: 
         picks=picks.astype(np.int32),
         n_total=len(arrays.get("anchor_weights", ())),
         n_linked=len(linked),
+        n_without_place=len(linked) - len(drawable),
     )
+
+
+def _has_parents_on_map(handle: RunHandle, arrays: dict[str, NDArray[Any]], anchors: IntArray) -> BoolArray:
+    """Return which anchors lie between two examples of the pool: what people added has no place on a map."""
+    n_stored = len(handle.stored_dataset)
+    first, second = (arrays.get(name, anchors)[anchors] for name in PARENTS)
+    return np.asarray((first < n_stored) & (second < n_stored))
 
 
 def _spread(n: int, rows: IntArray, values: Any, *, missing: int = UNLABELED) -> NDArray[np.int64]:

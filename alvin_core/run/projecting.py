@@ -194,8 +194,9 @@ def _round_vectors(handle: RunHandle, row: RoundRow) -> Float32Array:
     folder = handle.folder / row.folder
     stored_rows, pool_rows = load_arrays(folder, ("vector_rows",))["vector_rows"], handle.dataset.rows_of("pool")
     vectors: Float32Array = load_array(folder, VECTORS)
-    if np.array_equal(stored_rows, pool_rows):  # as a rule; a copy may be gigabytes
-        return vectors
+    # As a rule, for a copy may be gigabytes; what people added comes after all others.
+    if np.array_equal(stored_rows[: len(pool_rows)], pool_rows):
+        return vectors[: len(pool_rows)]
     places = np.searchsorted(stored_rows, pool_rows)
     found = stored_rows[np.minimum(places, len(stored_rows) - 1)] if len(stored_rows) else pool_rows - 1
     if not np.array_equal(found, pool_rows):

@@ -33,8 +33,8 @@ class RunReading:
 
     @property
     def dataset(self) -> Dataset:
-        """The store's own copy of the data set."""
-        return self._handle.dataset
+        """The store's own copy of the data set, and after its last row what people have added to the run by now."""
+        return self._handle.look()
 
     def record(self, round_no: int) -> RoundRecord:
         """Return one round's figures. Like all methods that take a round, raise `StoreError` when there is no such."""
@@ -48,8 +48,13 @@ class RunReading:
             return [record_of(self._handle, row) for row in list_rounds(session, self._handle.row.id)]
 
     def examples(self, round_no: int, *, oracle: bool = False) -> pd.DataFrame:
-        """Return every example as it was in a round; see `alvin_core.run.frames.examples_frame`."""
-        return frames.examples_frame(self._handle, round_no, oracle=oracle)
+        """Return every example as it was in a round; see `alvin_core.run.frames.examples_frame`.
+
+        With a column ``slice:NAME`` for each slice of the data set: whether the example is a member.
+        """
+        from alvin_core.run.slice_figures import with_membership
+
+        return with_membership(self._handle, frames.examples_frame(self._handle, round_no, oracle=oracle))
 
     def selection(self, round_no: int) -> pd.DataFrame:
         """Return what a round selected, best first: a row for each example."""
@@ -74,8 +79,14 @@ class RunReading:
         return self.dataset.ids[arrays["vector_rows"]], load_array(self._handle.folder / stored.folder, VECTORS)
 
     def metrics(self) -> pd.DataFrame:
-        """Return a row for each round and evaluation split, with the figures of the round's selection beside."""
-        return frames.metrics_frame(self.records())
+        """Return a row for each round and evaluation split, with the figures of the round's selection beside.
+
+        With a column ``slice:NAME`` for each slice of the data set: the accuracy of its members in that split, missing
+        where it has none there; how many they are, `Run.slice_metrics` tells.
+        """
+        from alvin_core.run.slice_figures import with_slice_accuracy
+
+        return with_slice_accuracy(self._handle, frames.metrics_frame(self.records()))
 
     def map_columns(self, round_no: int) -> MapColumns:
         """Return what a map of a round shows of every pool example, without texts, in an order that never changes."""

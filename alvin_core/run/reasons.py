@@ -51,6 +51,8 @@ class Facts:
     k : int or None
     nearest : (float, float) or None
         Distance to the nearest anchor that is known, and this anchor's reach.
+    written_by, made_of : str
+        Of an example that a person added: who, and the example that it is an edit of; else empty.
     """
 
     split: str
@@ -71,10 +73,14 @@ class Facts:
     retrieving_classes: dict[str, int]
     k: int | None
     nearest: tuple[float, float] | None
+    written_by: str = ""
+    made_of: str = ""
 
 
 def reason_for(facts: Facts) -> str:
     """Return the sentence."""
+    if facts.written_by:
+        return _of_written(facts)
     if facts.split != "pool":
         return (
             f"Not selected: it is in the split {facts.split!r}, which the model is only evaluated on; "
@@ -89,12 +95,21 @@ def reason_for(facts: Facts) -> str:
     return _of_others(facts)
 
 
+def _of_written(facts: Facts) -> str:
+    origin = f" as an edit of {facts.made_of}" if facts.made_of else ""
+    sentence = f"Not selected: {facts.written_by} added it{origin}, and only pool examples are selected"
+    if facts.label is None:
+        return f"{sentence}; its label had been taken back, so this round did not train on it."
+    return f"{sentence}; this round {_trained_on(facts)}"
+
+
 def _of_labeled(facts: Facts) -> str:
+    return f"Not selected: it was labeled before this round, which {_trained_on(facts)}"
+
+
+def _trained_on(facts: Facts) -> str:
     group = "minority" if facts.is_minority else "majority"
-    sentence = (
-        f"Not selected: it was labeled before this round, which trained on it as {facts.label} and put it in the "
-        f"{group} group"
-    )
+    sentence = f"trained on it as {facts.label} and put it in the {group} group"
     if not facts.n_anchors:
         return sentence + "."
     parent = f"it is a parent of {facts.n_as_parent:,} of the {_counted(facts.n_anchors, 'anchor')}"

@@ -12,6 +12,7 @@ from alvin_core.run.environment import differences
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.values import ReplayRound
 from alvin_core.settings import RunSettings
+from alvin_core.store.added import count_added
 from alvin_core.store.labels import current_labels
 from alvin_core.store.rounds import list_rounds, proposal
 from alvin_core.store.tables import RoundRow
@@ -35,9 +36,12 @@ def _replay_round(handle: RunHandle, engine: Engine, stored: RoundRow, progress:
     with handle.store.read() as session:
         labels = current_labels(session, handle.row.id, up_to=stored.last_seq)
         selected = proposal(session, handle.row.id, stored.round_no)
+        n_added = count_added(session, handle.row.id, up_to=stored.last_seq)
     rows, classes = handle.labeled(labels)
     settings = RunSettings.from_dict(stored.settings)
-    result, environment = engine.compute(rows, classes, stored.round_no, settings, progress)
+    # What was added since is left out: it would change which examples are predicted together, and so the last digits.
+    known = handle.dataset_of(len(handle.stored_dataset) + n_added)
+    result, environment = engine.grown(known).compute(rows, classes, stored.round_no, settings, progress)
     anew: list[str] = result.selection.ids.tolist()
     n_different = sum(one != other for one, other in zip(selected, anew, strict=False)) + abs(len(selected) - len(anew))
     return ReplayRound(

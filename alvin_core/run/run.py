@@ -16,6 +16,7 @@ from alvin_core.run.forking import fork_run
 from alvin_core.run.handle import RunHandle, state_of
 from alvin_core.run.reading import RunReading
 from alvin_core.run.replaying import replay_run
+from alvin_core.run.slice_lookup import StoredSlices
 from alvin_core.run.slicing import RunSlices
 from alvin_core.run.stepping import check_reach, step_run, why_waiting
 from alvin_core.run.values import ReplayRound, RoundRecord, RunState
@@ -192,4 +193,5 @@ class Run(RunReading, RunAnnotating, RunAdding, RunCues, RunSlices):
 
     @cached_property
     def _engine(self) -> Engine:
-        return Engine(self.dataset, self._handle.store.cache)
+        slices = StoredSlices(self._handle.store, self._handle.row.dataset)
+        return Engine(self._handle.stored_dataset, self._handle.store.cache, slices)

@@ -7,7 +7,7 @@ import threading
 import time
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from alvin_core.errors import DataError
 from alvin_core.run.handle import RunHandle
 from alvin_core.types import BoolArray
 
-__all__ = ["search_pool"]
+__all__ = ["holds_text", "search_pool", "search_texts"]
 
 KEPT_DATASETS = 2  # whose folded texts stay in memory
 LONGEST_REGEX = 500  # characters
@@ -64,10 +64,19 @@ def search_pool(handle: RunHandle, text: str, *, regex: bool = False) -> BoolArr
     that needs to be true, no backreferences and no lookaround, is refused.
     """
     rows = handle.stored_dataset.rows_of("pool")
+    return search_texts(handle, text, regex=regex)[rows]
+
+
+def search_texts(handle: RunHandle, text: str, *, regex: bool = False) -> BoolArray:
+    """Return which examples of the stored data set hold a text, whatever their split; else as `search_pool`."""
     if not text.strip() or any("\ud800" <= one <= "\udfff" for one in text):  # half a character is in no text
-        return np.zeros(len(rows), dtype=bool)
-    found = _matches(handle, text) if regex else _substrings(handle, text)
-    return found[rows]
+        return np.zeros(len(handle.stored_dataset), dtype=bool)
+    return _matches(handle, text) if regex else _substrings(handle, text)
+
+
+def holds_text(texts: Sequence[str], text: str) -> bool:
+    """Return whether one example's texts hold a text, by the rule of `search_texts`."""
+    return any(_fold(text) in _fold(one) for one in texts) if text.strip() else False
 
 
 def _columns(handle: RunHandle) -> list[Texts]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from alvin_core.data.dataset import Dataset
 from alvin_core.errors import AnnotationNeeded, PoolError
 from alvin_core.progress import Progress
 from alvin_core.run.archive import arrays_of
 from alvin_core.run.engine import Engine
 from alvin_core.run.handle import RunHandle, missing_labels
 from alvin_core.run.values import RoundRecord, plain
-from alvin_core.store.labels import add_labels, current_labels, last_seq, now
-from alvin_core.store.rounds import add_round, count_rounds, sweep_run
+from alvin_core.store.added import COUNTERFACTUAL, count_added
+from alvin_core.store.labels import HeldLabel, add_labels, current_labels, last_seq, now
+from alvin_core.store.rounds import add_round, count_rounds, find_round, sweep_run
 from alvin_core.store.tables import RoundRow
 
 __all__ = ["check_reach", "record_of", "step_run", "why_waiting"]
@@ -29,6 +31,7 @@ class Snapshot:
 
     round_no: int
     last_seq: int
+    dataset: Dataset  # with the examples that people have added by then
     labeled_rows: NDArray[np.int64]
     labeled_classes: NDArray[np.int64]
 
@@ -37,10 +40,12 @@ def step_run(handle: RunHandle, engine: Engine, progress: Progress) -> RoundReco
     """Annotate the pending proposal and train the next round; see `Run.step`."""
     with handle.lock():
         sweep_run(handle.store, handle.row.id)
+        if engine.slices is not None:
+            engine.slices.check(handle.settings)  # before anything is annotated
         with handle.store.write() as session:
             snapshot = _annotate(session, handle)
         settings = handle.settings
-        result, environment = engine.compute(
+        result, environment = engine.grown(snapshot.dataset).compute(
             snapshot.labeled_rows, snapshot.labeled_classes, snapshot.round_no, settings, progress
         )
         row = RoundRow(
@@ -108,11 +113,12 @@ def check_reach(handle: RunHandle, n: int) -> None:
         n_rounds = count_rounds(session, handle.row.id)
         labels = current_labels(session, handle.row.id)
         missing, n_proposed = missing_labels(session, handle.row.id, labels)
-    n_open = len(handle.dataset.rows_of("pool")) - len(labels)
+        has_new = _has_new_example(session, handle.row.id, n_rounds)
+    n_open = _n_open(handle, labels)
     budget = handle.settings.budget
     # What is proposed already makes one more round; it may be smaller than the budget, or annotated already. So does a
-    # label that was taken back after the pool was used up.
-    certain = n_rounds if n_proposed or not n_rounds or n_open else n_rounds - 1
+    # label that was taken back, or an example that was added, after the pool was used up.
+    certain = n_rounds if n_proposed or not n_rounds or n_open or has_new else n_rounds - 1
     reach = certain + math.ceil((n_open - len(missing)) / budget)
     if n > reach:
         raise PoolError(
@@ -134,11 +140,12 @@ def _annotate(session: Session, handle: RunHandle) -> Snapshot:
         add_labels(session, run_id, answers, source="oracle", annotator="oracle")
         labels = current_labels(session, run_id)
     round_no = count_rounds(session, run_id)
-    if round_no and not n_proposed:
+    if round_no and not n_proposed and not _has_new_example(session, run_id, round_no):
         _check_open(handle, labels)
     _check_classes(handle, {one.label for one in labels.values()})
     rows, classes = handle.labeled(labels)
-    return Snapshot(round_no, last_seq(session, run_id), rows, classes)
+    dataset = handle.dataset_of(len(handle.stored_dataset) + count_added(session, run_id))
+    return Snapshot(round_no, last_seq(session, run_id), dataset, rows, classes)
 
 
 def _check_answered(handle: RunHandle, missing: Sized, n_proposed: int) -> None:
@@ -150,11 +157,25 @@ def _check_answered(handle: RunHandle, missing: Sized, n_proposed: int) -> None:
         )
 
 
-def _check_open(handle: RunHandle, labels: Sized) -> None:
-    if len(labels) >= len(handle.dataset.rows_of("pool")):
+def _has_new_example(session: Session, run_id: str, n_rounds: int) -> bool:
+    """Return whether somebody added an example that no round has read yet."""
+    newest = find_round(session, run_id, n_rounds - 1)
+    read = 0 if newest is None else count_added(session, run_id, newest.last_seq)
+    return count_added(session, run_id) > read
+
+
+def _n_open(handle: RunHandle, labels: Mapping[str, HeldLabel]) -> int:
+    """Return how many pool examples have no label."""
+    n_of_pool = sum(one.source != COUNTERFACTUAL for one in labels.values())
+    return len(handle.stored_dataset.rows_of("pool")) - n_of_pool
+
+
+def _check_open(handle: RunHandle, labels: Mapping[str, HeldLabel]) -> None:
+    if _n_open(handle, labels) <= 0:
         name = handle.row.name
+        n_pool = len(handle.stored_dataset.rows_of("pool"))
         raise PoolError(
-            f"all {len(labels)} pool examples of the run {name!r} are labeled and trained on; nothing is left to "
+            f"all {n_pool} pool examples of the run {name!r} are labeled and trained on; nothing is left to "
             f"select: `alvin export {name}` writes the labels"
         )
 

@@ -14,7 +14,7 @@ from alvin_core.statistics.curves import curve_area
 from alvin_core.statistics.differences import paired_differences
 from alvin_core.statistics.intervals import mean_interval
 from alvin_core.statistics.power import detectable_difference, power_of, seeds_for
-from alvin_core.statistics.significance import holm_corrected, sign_flip_p
+from alvin_core.statistics.significance import benjamini_hochberg_corrected, holm_corrected, sign_flip_p
 from alvin_core.statistics.values import Interval, PairedDifference, PairedTest, Verdict
 from alvin_core.statistics.wording import verdict_words
 
@@ -23,6 +23,7 @@ __all__ = [
     "PairedDifference",
     "PairedTest",
     "Verdict",
+    "benjamini_hochberg_corrected",
     "curve_area",
     "detectable_difference",
     "holm_corrected",

@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from alvin_core.types import BoolArray, FloatArray, IntArray
 
-__all__ = ["holm_corrected", "reachable_p", "sign_flip_p", "smallest_corrected", "t_test_p"]
+__all__ = [
+    "benjamini_hochberg_corrected",
+    "holm_corrected",
+    "reachable_p",
+    "sign_flip_p",
+    "smallest_corrected",
+    "t_test_p",
+]
 
 EXACT_SEEDS = 30  # up to here every sign pattern is counted; two halves of 2^15 sums make that a matter of milliseconds
 N_DRAWS = 100_000  # random sign patterns beyond it
@@ -112,6 +119,32 @@ def holm_corrected(p: FloatArray) -> NDArray[np.float64]:
     independence, which the measures of one run do not have.
     """
     order, stepped = _holm_steps(np.asarray(p, dtype=np.float64))
+    corrected = np.empty(len(order))
+    corrected[order] = np.minimum(stepped, 1)
+    return corrected
+
+
+def benjamini_hochberg_corrected(p: FloatArray) -> NDArray[np.float64]:
+    """Correct p-values for their number, so that of all claims made the level says what share is false on average.
+
+    Parameters
+    ----------
+    p : float array of shape (n_comparisons,)
+
+    Returns
+    -------
+    float64 array of shape (n_comparisons,)
+        In the order of ``p``, never below it, at most 1.
+
+    Notes
+    -----
+    Benjamini & Hochberg (1995): the i-th smallest of m is multiplied by m ÷ i, and none may be greater than one after
+    it. Holds for independent tests and for those that depend on each other positively (Benjamini & Yekutieli 2001).
+    Claims more than `holm_corrected`, and promises less.
+    """
+    given = np.asarray(p, dtype=np.float64)
+    order = np.argsort(given, kind="stable")[::-1]
+    stepped = np.minimum.accumulate(given[order] * (len(given) / np.arange(len(given), 0, -1)))
     corrected = np.empty(len(order))
     corrected[order] = np.minimum(stepped, 1)
     return corrected

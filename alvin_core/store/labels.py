@@ -14,6 +14,7 @@ from alvin_core.store.tables import LabelRow
 __all__ = ["HeldLabel", "Source", "add_labels", "add_undos", "current_labels", "label_events", "last_seq", "now"]
 
 Source = Literal["initial", "oracle", "person", "counterfactual"]
+"""Who a label is from: the data set's first ones, its answers, a person, or a person who wrote the example as well."""
 
 MOST_ASKED = 1000  # examples that are looked up one by one; of more, all events are read, which is quicker
 

@@ -57,7 +57,7 @@ def check_strategy(settings: RunSettings) -> None:
     get_strategy(settings.strategy)
     if settings.strategy == "anchoral":
         anchoral.check_base(settings.anchoral.base)
-    if needs_slice(settings) and not settings.counter_shortcut.slice.strip():
+    if needs_slice(settings) and settings.counter_shortcut.slice is None:
         raise SettingsError(
             f"the strategy {settings.strategy!r} selects from a slice, and counter_shortcut.slice names none; name "
             "one with --set counter_shortcut.slice=NAME (`alvin slices RUN` lists and saves them)"

@@ -117,7 +117,7 @@ def _compare(params: dict[str, Any], store: Path) -> dict[str, Any]:
 
 
 def _phase(params: dict[str, Any], _store: Path) -> dict[str, Any]:
-    from alvin_core.classroom.phase import WorldPhasePlan
+    from alvin_core.classroom.phase_plan import WorldPhasePlan
 
     return WorldPhasePlan.from_dict(params).to_dict()
 

@@ -29,6 +29,8 @@ def map_notes(projection: Projection, anchors: MapAnchors | None) -> list[str]:
             f"{len(anchors.xy):,} of {anchors.n_total:,} anchors, of those that retrieved the selected; "
             "their places are approximate."
         )
+    if anchors is not None and anchors.n_without_place:
+        told.append(f"{anchors.n_without_place:,} more have a parent that somebody wrote, which is not on the map.")
     return told
 
 

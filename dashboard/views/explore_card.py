@@ -15,6 +15,7 @@ from dashboard.figures.small import sparkline
 from dashboard.palette import class_colours
 from dashboard.state import Place, go
 from dashboard.theme import empty_state, picture, plain, section_title
+from dashboard.views.attribution import render_attribution
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,7 @@ def render_card(place: Place) -> None:
     _title(found)
     _text(place, found)
     _model(place, found)
+    render_attribution(place, found.id)
     _why(found)
     _parents(found)
     _ranks(found)
@@ -176,7 +178,10 @@ def _ranks(found: Explanation) -> None:
 
 def _nearest(place: Place) -> None:
     assert place.example is not None
-    near = _near(place.run_id, place.round_no, place.example)
+    try:
+        near = _near(place.run_id, place.round_no, place.example)
+    except AlvinError:  # an example that is only evaluated on has no representation in the round
+        return
     if near.empty:
         return
     section_title("Nearest in true space", help="Distances in the space itself, not on the map, which distorts them.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
@@ -11,8 +11,12 @@ from dashboard import data
 from dashboard.state import Place, go, notify
 from dashboard.theme import plain
 
+if TYPE_CHECKING:
+    from alvin_core import Run
+
 __all__ = ["ask_to_fork", "fork_dialog"]
 
+COUNTER, SLICE = "counter-shortcut", "counter_shortcut.slice"
 FORKING: Final = "_forking"  # session key: the id of the run whose dialog is open
 
 
@@ -46,6 +50,7 @@ def _dialog(place: Place) -> None:
         )
     )
     strategy = st.selectbox("Strategy", names, index=names.index(run.settings.strategy), key="fork_strategy")
+    slice_ = _slice_of(run) if strategy == COUNTER else None
     left, right = st.columns(2)
     with left:
         budget = st.number_input("Examples a round", 1, value=run.settings.budget, key="fork_budget")
@@ -55,8 +60,10 @@ def _dialog(place: Place) -> None:
     rounds = st.number_input("Rounds to train at once", 0, 50, 1, key="fork_rounds")
     if not st.button("Fork", type="primary", key="fork_confirm"):
         return
-    changes = {"budget": int(budget), "seed": int(seed)}
-    now = {"budget": run.settings.budget, "seed": run.settings.seed}
+    changes: dict[str, object] = {"budget": int(budget), "seed": int(seed), SLICE: slice_}
+    now = {"budget": run.settings.budget, "seed": run.settings.seed, SLICE: run.settings.counter_shortcut.slice}
+    if slice_ is None:
+        del changes[SLICE]
     try:
         fork = run.fork(
             place.round_no,
@@ -73,3 +80,14 @@ def _dialog(place: Place) -> None:
     notify(f"{fork.name} was forked from {run.name} at round {place.round_no}.", kind="info")
     go(run=fork.name)
     st.rerun()
+
+
+def _slice_of(run: Run) -> str | None:
+    """Ask which slice the strategy selects from; say where slices come from while there is none."""
+    names = list(run.slice_names())
+    if not names:
+        st.caption("It selects from a slice of the data, and there is none yet: save one on the page Shortcuts.")
+        return None
+    now = run.settings.counter_shortcut.slice
+    index = names.index(now) if now in names else 0
+    return st.selectbox("Slice", names, index=index, key="fork_slice", help="What it selects from.")

@@ -35,7 +35,13 @@ PICKED: Final = "_picked"  # session key: the stamp of the click that was answer
 WEBGL: Final = "_webgl"  # session key: False where the browser said that it has none
 FILTER: Final = "filter"  # query parameter
 LONGEST_SEARCH: Final = 200
-FILTERS: Final = {"predicted": "Predicted class", "label": "Label", "attribute": "Attribute", "status": "State"}
+FILTERS: Final = {
+    "predicted": "Predicted class",
+    "label": "Label",
+    "attribute": "Attribute",
+    "slice": "Slice",
+    "status": "State",
+}
 
 
 def render_map(place: Place) -> None:
@@ -96,11 +102,15 @@ def _points_of(
 
 
 def _mask(place: Place, columns: MapColumns) -> NDArray[np.bool_] | None:
-    return matches(place.run_id, columns, place.search, _filter(columns))
+    return matches(place.run_id, columns, place.search, _filter(place, columns))
 
 
-def _filter(columns: MapColumns) -> Filter:
-    return read_filter(st.query_params.get(FILTER, ""), columns)
+def _filter(place: Place, columns: MapColumns) -> Filter:
+    return read_filter(st.query_params.get(FILTER, ""), columns, _slices(place))
+
+
+def _slices(place: Place) -> tuple[str, ...]:
+    return () if place.run is None else place.run.slice_names()
 
 
 def _described(place: Place, columns: MapColumns, mask: NDArray[np.bool_] | None) -> dict[str, Any]:
@@ -152,8 +162,8 @@ def _tools(place: Place, columns: MapColumns) -> None:
             on_change=_search,
             width=190,
         )
-        with st.popover(_filter_label(columns), key="filter_menu", icon=":material/filter_alt:"):
-            _filter_tool(columns)
+        with st.popover(_filter_label(place, columns), key="filter_menu", icon=":material/filter_alt:"):
+            _filter_tool(place, columns)
         with st.popover("View", key="view_menu", icon=":material/tune:"):
             _view_tool(place, columns)
 
@@ -191,14 +201,14 @@ def _hold(key: str, value: object) -> None:
         st.session_state[key] = value
 
 
-def _filter_label(columns: MapColumns) -> str:
-    n = _filter(columns).n_values
+def _filter_label(place: Place, columns: MapColumns) -> str:
+    n = _filter(place, columns).n_values
     return f"Filter · {n}" if n else "Filter"
 
 
-def _filter_tool(columns: MapColumns) -> None:
-    chosen = _filter(columns)
-    for name, options in choices(columns).items():
+def _filter_tool(place: Place, columns: MapColumns) -> None:
+    chosen = _filter(place, columns)
+    for name, options in choices(columns, _slices(place)).items():
         if options:
             _hold(f"filter_{name}", list(getattr(chosen, name)))
             st.multiselect(FILTERS[name], options, key=f"filter_{name}", on_change=_filtered, placeholder="any")

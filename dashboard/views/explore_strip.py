@@ -104,7 +104,7 @@ def _actions(place: Place) -> None:
     waits_for = place.run.waits_for
     busy = is_busy(place.run_id)
     st.button(
-        "Fork here",
+        "Fork",
         key="fork",
         help="A new run that shares the rounds before this one",
         on_click=ask_to_fork,
@@ -130,7 +130,7 @@ def _actions(place: Place) -> None:
         args=(place.run_id, int(n)),
     )
     st.button(
-        "Step one round",
+        "Step",
         key="step",
         type="primary",
         disabled=bool(waits_for) or busy,

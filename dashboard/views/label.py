@@ -14,6 +14,7 @@ from alvin_core import AlvinError, enqueue_job
 from dashboard import data, state
 from dashboard.at_hand import is_busy
 from dashboard.jobs import job_progress
+from dashboard.labelling_cues import begin_counting
 from dashboard.labelling_desk import Message
 from dashboard.state import Place
 from dashboard.theme import card, empty_state
@@ -42,6 +43,8 @@ def render(place: Place) -> None:
     _furnish()
     bench = bench_of(place)
     opinions_of(bench)  # read before the first key, so that no key has to wait for it
+    if bench.n_rounds:
+        begin_counting(bench.run, bench.n_rounds - 1)
     _open_asked(place, bench)
     with st.container(key="label_page"):
         _work(place)

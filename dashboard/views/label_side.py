@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
+from alvin_core import AlvinError
 from dashboard import data, state
 from dashboard.labelling import Given, Progress, pace_of, press_token
+from dashboard.labelling_cues import in_words, own_cues
 from dashboard.state import Place
 from dashboard.theme import section_title
 from dashboard.views.label_bench import ANNOTATOR, Bench, opinions_of, shown_text
@@ -95,7 +97,7 @@ def _opinion(bench: Bench) -> None:
         return
     found = opinions.of(last.ids[0])
     assert found is not None  # only pool examples are labeled
-    st.html(f'<div class="label-opinion">{_in_words(found, last)}</div>')
+    st.html(f'<div class="label-opinion">{_in_words(found, last)}{_shortcuts(bench, last)}</div>')
 
 
 def _in_words(opinion: Opinion, given: Given) -> str:
@@ -108,6 +110,24 @@ def _in_words(opinion: Opinion, given: Given) -> str:
         f'<span class="alvin-muted"><bdi>{shown_text(given.ids[0])}</bdi>: you said {shown_text(given.label)} · '
         f"round {opinion.round_no}, {rank}</span>"
     )
+
+
+def _shortcuts(bench: Bench, given: Given) -> str:
+    """Say whether the example follows or contradicts the strongest shortcuts of what the newest round trained on."""
+    round_no = bench.n_rounds - 1
+    try:
+        found = own_cues(bench.run, round_no, given.ids[0], given.label)
+    except AlvinError:  # the run is gone: the page says so
+        return ""
+    title = f"significant shortcuts of the {data.record(bench.run.id, round_no).n_labeled:,} labels of round {round_no}"
+    if not found:
+        told = f"It holds no significant shortcut of round {round_no}." if found is not None else "Counting words …"
+        return f'<div class="label-cues alvin-muted" title="{title}">{told}</div>'
+    lines = []
+    for one in found:
+        verb, cue = in_words(one)
+        lines.append(f'<span class="{verb}">{"=" if one.follows else "≠"} {verb}</span> {shown_text(cue)}')
+    return f'<div class="label-cues" title="{title}">{"<br>".join(lines)}</div>'
 
 
 def _recent(place: Place, bench: Bench) -> None:

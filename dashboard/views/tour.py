@@ -46,8 +46,8 @@ STEPS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Shortcuts",
-        "The Shortcuts page says which words and attributes go with which label in what the model was trained on, shows "
-        "the examples that contradict them, and follows each one through the rounds.",
+        "The Shortcuts page says which words and attributes go with which label in what the model was trained on, "
+        "shows the examples that contradict them, and follows each one through the rounds.",
     ),
     (
         "Compare",

@@ -22,6 +22,9 @@ ASKED_FOR += ["check", "samples", "recipes", "strategies", "make-data", "doctor"
 ASKED_FOR += ["dashboard", "worker", "jobs", "cancel", "why", "diagnose", "history", "settings"]
 ASKED_FOR += ["pack", "unpack", "trash", "restore"]
 ASKED_FOR += ["report"]
+ASKED_FOR += ["add"]
+ASKED_FOR += ["shortcuts"]
+ASKED_FOR += ["slices"]
 ASKED_FOR += ["compare", "comparisons", "discard", "phase"]
 
 HEAVY = ["numpy", "pandas", "torch", "transformers", "sqlalchemy", "faiss", "numba", "pyarrow", "sklearn", "scipy"]

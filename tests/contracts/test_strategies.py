@@ -11,7 +11,7 @@ from alvin_core.errors import Cancelled, PoolError, SettingsError
 from alvin_core.groups import infer_groups
 from alvin_core.progress import ProgressEvent
 from alvin_core.settings import RunSettings
-from alvin_core.strategies import LabeledSet, Pool, Readout, all_strategies, get_strategy, strategy_names
+from alvin_core.strategies import LabeledSet, Pool, PoolSlice, Readout, all_strategies, get_strategy, strategy_names
 from alvin_core.strategies.pool import DrawProbs
 from alvin_core.strategies.registry import Strategy
 from alvin_core.types import Float32Array, IntArray, Selection
@@ -19,12 +19,15 @@ from alvin_core.types import Float32Array, IntArray, Selection
 N_POOL, N_LABELED, DIM, READ_DIM = 60, 24, 5, 4
 NAMES = (  # those that users type
     *("alvin", "random", "entropy", "margin", "least-confidence", "bald", "coreset", "bert-km", "badge", "cal"),
-    *("alfa-mix", "anchoral", "typiclust"),
+    *("alfa-mix", "anchoral", "typiclust", "counter-shortcut"),
 )
 
 
 def make_pool(seed: int = 0, n_pool: int = N_POOL, probs: np.ndarray | None = None) -> Pool:
-    """Two of three classes are labeled; the vectors that the last layer reads are others than those of the space."""
+    """Two of three classes are labeled; the vectors that the last layer reads are others than those of the space.
+
+    Every other example is in the slice.
+    """
     rng = np.random.default_rng(seed)
     if probs is None:
         probs = rng.dirichlet([1, 1, 1], size=n_pool).astype(np.float32)
@@ -43,6 +46,7 @@ def make_pool(seed: int = 0, n_pool: int = N_POOL, probs: np.ndarray | None = No
         probs=probs,
         vectors=normal(rng, n_pool, DIM),
         labeled=labeled,
+        slice_=PoolSlice("half", np.arange(n_pool) % 2 == 0, shortcut_class=1),
         readout=Readout(
             vectors=normal(rng, n_pool, READ_DIM),
             labeled_vectors=normal(rng, N_LABELED, READ_DIM),
@@ -158,6 +162,7 @@ def test_what_is_needed_and_missing_is_named(entry: Strategy) -> None:
         "vectors": replace(pool, vectors=None),
         "groups": replace(pool, labeled=None),
         "labeled": replace(pool, labeled=replace(pool.labeled, probs=None)),
+        "slice": replace(pool, slice_=None),
         "readout": replace(pool, readout=None),
         "draws": replace(pool, draw_probs=None),
     }
@@ -178,6 +183,7 @@ def test_what_is_not_needed_may_be_missing(entry: Strategy) -> None:
         "probs": {"probs"},
         "vectors": {"vectors"},
         "labeled": {"labeled", "groups"},
+        "slice_": {"slice"},
         "readout": {"readout"},
         "draw_probs": {"draws"},
     }

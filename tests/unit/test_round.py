@@ -295,12 +295,44 @@ def test_alvin_is_left_out_where_it_takes_too_long_beside_and_the_round_says_so(
     assert len(play(strategy="alvin").selection) == 5
 
 
+def test_without_a_named_slice_nobody_speaks_of_the_strategy_that_needs_one(play) -> None:
+    result = play(counter_shortcut__slice=None)
+    assert set(result.alternatives) == set(strategy_names()) - {"alvin", "counter-shortcut"}
+    assert "counter-shortcut" not in result.summary["selection"]["left_out"]
+    assert not [warning for warning in result.warnings if "counter-shortcut" in warning]
+
+
+@pytest.mark.usefixtures("no_training")
+def test_a_strategy_without_its_slice_is_refused_before_training(play) -> None:
+    with pytest.raises(SettingsError, match=r"selects from a slice, and there is none .* = None"):
+        play(strategy="counter-shortcut", counter_shortcut__slice=None)
+    with pytest.raises(SettingsError, match="'anchoral' selects from a slice"):
+        play(strategy="anchoral", anchoral__base="counter-shortcut", counter_shortcut__slice=None)
+
+
+def test_a_slice_that_is_gone_is_told_where_its_strategy_only_stands_beside(folder: Path, encoder: Encoder) -> None:
+    settings = tiny.make_settings(folder)
+    inputs = replace(tiny.make_inputs(tiny.make_dataset(), settings, encoder=encoder), slice_=None)
+    result = run_round(inputs, settings, tiny.PLAN)
+    assert "counter-shortcut" not in result.alternatives
+    assert result.warnings[-1].startswith("what 'counter-shortcut' would have taken is not known: ")
+
+
+def test_the_members_of_the_slice_are_those_of_the_data_set_s_rows(play) -> None:
+    result = play(strategy="counter-shortcut", labeled=[3, 30, 17, 8])
+    rows = result.pool_rows[result.selection.rows]
+    assert (rows % 2 == 0).all()
+    members = [row for row in range(0, tiny.N_POOL, 2) if row not in (8, 30)]
+    expected = sorted(members, key=lambda row: (result.probs[row, 1], row))  # least of the class that the shortcut says
+    assert rows.tolist() == expected[:5]
+
+
 def test_what_else_takes_too_long_beside_is_left_out_and_the_figures_tell_what_it_costs(
     play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(selecting, "MAX_BESIDE_STEPS", 100)
     result = play(strategy="entropy")
-    assert set(result.alternatives) == {"alvin", "random", "margin", "least-confidence"}
+    assert set(result.alternatives) == {"alvin", "random", "margin", "least-confidence", "counter-shortcut"}
     figures = result.summary["selection"]
     assert set(figures["left_out"]) == set(strategy_names()) - set(result.alternatives) - {"entropy"}
     assert min(figures["left_out"].values(), default=101) > 100

@@ -14,7 +14,8 @@ from alvin_core.encoding.features import compute_features, embed
 from alvin_core.encoding.transformer import Encoder, load_encoder
 from alvin_core.round import RoundResult, run_round
 from alvin_core.round_inputs import RoundInputs
-from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings, TrainingSettings
+from alvin_core.settings import CounterShortcutSettings, EncoderSettings, RunSettings, RuntimeSettings, TrainingSettings
+from alvin_core.strategies import PoolSlice
 
 PLAN = DevicePlan("cpu", 1, "float32", "CPU, 1 thread")
 N_POOL, N_TEST, N_LABELED = 40, 10, 12
@@ -44,12 +45,13 @@ def make_dataset(n_classes: int = 2, *, pairs: bool = False, n_test: int = N_TES
 
 
 def make_settings(folder: Path | str, **changes: object) -> RunSettings:
-    """Settings of a quick round; ``__`` in a name stands for a dot."""
+    """Settings of a quick round; ``__`` in a name stands for a dot. They name the slice of every second row."""
     plain = RunSettings(
         budget=5,
         encoder=EncoderSettings(name=str(folder), max_length=32),
         training=TrainingSettings(epochs=4, hidden=8, head_learning_rate=1e-2),
         runtime=RuntimeSettings(device="cpu", threads=1, inference_dtype="float32"),
+        counter_shortcut=CounterShortcutSettings(slice="even rows"),
     )
     return plain.with_values({name.replace("__", "."): value for name, value in changes.items()})
 
@@ -70,6 +72,7 @@ def make_inputs(
         labeled_rows=rows,
         labeled_classes=dataset.labels[rows],
         round_no=round_no,
+        slice_=PoolSlice("even rows", np.arange(len(dataset)) % 2 == 0, 1) if settings.counter_shortcut.slice else None,
     )
 
 

@@ -34,6 +34,14 @@ def test_a_row_is_found_in_any_split_and_an_unknown_id_is_none(monkeypatch: pyte
         at_hand.row_of("run", "p9")
 
 
+def test_the_row_of_an_example_that_was_added_since_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = SimpleNamespace(ids=np.array(["p0", "t0"]))
+    monkeypatch.setattr(at_hand.data, "opened", lambda run_id: SimpleNamespace(dataset=dataset))
+    assert at_hand.row_of("run", "t0") == 1
+    dataset.ids = np.array(["p0", "t0", "edit-0001"])
+    assert [at_hand.row_of("run", one) for one in ("edit-0001", "p0")] == [2, 0]
+
+
 @pytest.mark.parametrize(
     ("marks", "expected"),
     [

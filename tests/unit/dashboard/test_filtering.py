@@ -61,6 +61,28 @@ def test_a_search_and_a_filter_must_both_hold(columns: MapColumns, monkeypatch: 
     assert asked == ["word"], "texts never change: each search is done once"
 
 
+def test_a_slice_holds_its_members_and_two_slices_those_of_either(
+    columns: MapColumns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {"great": [1, 4], "not": [4, 7]}
+
+    def slice_members(name: str) -> np.ndarray:
+        is_member = np.zeros(columns.rows.max() + 1, dtype=bool)  # a slice knows rows of the data set, not of the map
+        is_member[columns.rows[places[name]]] = True
+        return is_member
+
+    monkeypatch.setattr(filtering.data, "opened", lambda run_id: SimpleNamespace(slice_members=slice_members))
+    assert held(columns, Filter(slice=("great",))) == [1, 4]
+    assert held(columns, Filter(slice=("great", "not"))) == [1, 4, 7]
+    assert held(columns, Filter(slice=("great", "not"), predicted=("positive",))) == [7]
+
+
+def test_a_slice_that_is_gone_is_left_out_of_the_filter_of_an_address(columns: MapColumns) -> None:
+    chosen = Filter(slice=("great",), status=("wrong",))
+    assert read_filter(write_filter(chosen), columns, ("good", "great")) == chosen
+    assert read_filter(write_filter(chosen), columns, ("good",)) == Filter(status=("wrong",))
+
+
 def test_a_filter_comes_back_from_the_address_as_it_was(make_columns: Callable[..., MapColumns]) -> None:
     columns = make_columns(classes=('a&b="c"', "<b>שלום</b>"))
     chosen = Filter(predicted=('a&b="c"',), label=("<b>שלום</b>",), attribute=("horror",), status=("wrong",))

@@ -116,3 +116,96 @@ def test_a_default_that_changes_later_does_not_change_what_a_round_is_replayed_w
     monkeypatch.setattr(settings_module, "FROZEN_DEFAULTS", {**settings_module.FROZEN_DEFAULTS, "epochs": 1})
     assert [replayed.same for replayed in open_run(tmp_path, run.name).replay()] == [True, True]
     assert len(run.dynamics(1).correct) == 20
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"space": "encoder"},
+        {"training__trainable_layers": 1},
+        {"training__trainable_layers": "all"},
+        {"training__trainable_layers": 1, "space": "encoder", "strategy": "entropy"},
+    ],
+)
+def test_added_examples_are_read_by_themselves_and_old_rounds_stay_repeatable(
+    tmp_path: Path, fake: ModuleType, tiny_encoder: Path, changes: dict[str, Any]
+) -> None:
+    run = create_run(tmp_path, fake.make_dataset(24, 6), settings(tiny_encoder, **changes))
+    run.step()
+    run.add_example(
+        ("text 41, with a text, a text, a text, a text, a text, a text, a text",), "pos", parent_id="e00002"
+    )
+    second = run.step()
+    assert run.step().encoding["n_encoded"] == 0
+    encoded = {(0, "model"): 1, (0, "encoder"): 1, (1, "model"): 1, (1, "encoder"): 2, ("all", "model"): 0}
+    depth, space = run.settings.training.trainable_layers, run.settings.space
+    assert second.encoding["n_encoded"] == encoded[depth, space]
+    assert second.n_labeled == 13
+    run.add_example(("text 42",), "neg")
+    run.undo("edit-0001")
+    run.step()
+    run.add_example(("text 43, with a comma",), "neg")
+    assert [(one.same, one.note) for one in run.replay()] == [(True, "")] * 4
+    again = open_run(tmp_path, run.id)
+    assert [(one.same, one.note) for one in again.replay()] == [(True, "")] * 4
+    kept = [run._handle.round(one)[1]["probs"] for one in range(4)]
+    assert [len(one) for one in kept] == [30, 31, 31, 32]
+    ids, vectors = run.vectors(1)
+    assert (len(ids), len(vectors), ids[-1]) == (25, 25, "edit-0001")
+
+
+def test_what_is_predicted_does_not_depend_on_what_is_added_later(
+    tmp_path: Path, fake: ModuleType, tiny_encoder: Path
+) -> None:
+    """Bit by bit: a round computed anew, with its vectors and probabilities, is the stored one."""
+    import numpy as np
+
+    run = create_run(tmp_path, fake.make_dataset(24, 6), settings(tiny_encoder, training__trainable_layers=1))
+    run.step()
+    run.add_example(("text 41",), "pos")
+    run.step()
+    for number in range(50, 60):
+        run.add_example((f"text {number}, with a comma",), "neg")
+    _, arrays = run._handle.round(1)
+    engine = open_run(tmp_path, run.id)._engine.grown(run._handle.dataset_of(31))
+    rows = arrays["labeled_rows"].astype(np.int64)
+    result, _ = engine.compute(rows, run.dataset.labels[rows], 1, run.settings)
+    np.testing.assert_array_equal(result.probs, arrays["probs"])
+    np.testing.assert_array_equal(result.vectors, run.vectors(1)[1])
+    np.testing.assert_array_equal(result.vector_rows, arrays["vector_rows"])
+
+
+def test_the_data_set_is_not_encoded_again_because_of_an_added_text(
+    tmp_path: Path, fake: ModuleType, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alvin_core.encoding import encode
+
+    sizes = []
+    real = encode.encode_texts
+
+    def counting(encoder: Any, texts: Any, *arguments: Any, **named: Any) -> Any:
+        sizes.append(len(texts))
+        return real(encoder, texts, *arguments, **named)
+
+    monkeypatch.setattr("alvin_core.encoding.features.encode_texts", counting)
+    run = create_run(tmp_path, fake.make_dataset(24, 6, pairs=True), settings(tiny_encoder))
+    list(run.run_rounds(1))
+    run.add_example(("text 41", "second 41"), "pos")
+    run.step()
+    run.add_example(("text 42", "second 42"), "pos")
+    list(run.run_rounds(4))
+    assert sizes == [30, 30, 1, 1, 1, 1]  # both texts of each pair, read apart
+    assert list((tmp_path / "cache").glob("*.partial")) == []
+    assert len([one for one in (tmp_path / "cache").iterdir() if one.is_dir()]) == 2
+
+
+def test_an_added_text_that_is_cut_is_told_of_in_its_round(
+    tmp_path: Path, fake: ModuleType, tiny_encoder: Path
+) -> None:
+    run = create_run(tmp_path, fake.make_dataset(24, 6), settings(tiny_encoder, encoder__max_length=8))
+    run.step()
+    run.add_example(("text a text a text a text a text a text a text",), "pos")
+    warnings = run.step().warnings
+    assert warnings[0].startswith("1 of 1 texts is longer than the encoder reads (at most 8 tokens)")
+    assert not any("longer" in one for one in run.step().warnings)

@@ -469,7 +469,7 @@ def test_nearest_never_show_a_label_that_was_not_given(make_run: MakeRun) -> Non
 def test_nearest_refuses_what_has_no_place(make_run: MakeRun) -> None:
     run = make_run()
     example_id = str(run.dataset.ids[3])
-    with pytest.raises(DataError, match=f"the example '{example_id}' is in the split 'test'; only pool examples have"):
+    with pytest.raises(DataError, match=f"the example '{example_id}' is in the split 'test'; only pool examples, and"):
         run.nearest(0, example_id)
     with pytest.raises(SettingsError, match="k = 0 is out of range"):
         run.nearest(0, str(run.dataset.ids[0]), k=0)

@@ -60,7 +60,7 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
         open_store(tmp_path, create=True)
 
 
-@pytest.mark.parametrize(("version", "message"), [("4", "has version 4, this ALVIN Studio reads 3"), ("old", "'old'")])
+@pytest.mark.parametrize(("version", "message"), [("5", "has version 5, this ALVIN Studio reads 4"), ("old", "'old'")])
 def test_a_store_of_another_version_is_refused(tmp_path: Path, version: str, message: str) -> None:
     open_store(tmp_path, create=True)
     connection = sqlite3.connect(tmp_path / "alvin.db", isolation_level=None)
@@ -70,10 +70,10 @@ def test_a_store_of_another_version_is_refused(tmp_path: Path, version: str, mes
         open_store(tmp_path)
 
 
-ADDED_BY = {2: ("marks", "trash", "jobs"), 3: ("comparison_cells", "comparisons")}
+ADDED_BY = {2: ("marks", "trash", "jobs"), 3: ("comparison_cells", "comparisons"), 4: ("slices", "added_examples")}
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_store_of_an_older_version_gets_the_tables_it_lacks_and_keeps_its_rows(tmp_path: Path, version: int) -> None:
     open_store(tmp_path, create=True)
     lacking = {table for added, tables in ADDED_BY.items() if added > version for table in tables}
@@ -84,7 +84,7 @@ def test_a_store_of_an_older_version_gets_the_tables_it_lacks_and_keeps_its_rows
         connection.execute("INSERT INTO meta VALUES ('kept', 'yes')")
     open_store(tmp_path)
     with closing(sqlite3.connect(tmp_path / "alvin.db")) as connection:
-        assert dict(connection.execute("SELECT key, value FROM meta")) == {"schema_version": "3", "kept": "yes"}
+        assert dict(connection.execute("SELECT key, value FROM meta")) == {"schema_version": "4", "kept": "yes"}
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         assert lacking <= tables
 

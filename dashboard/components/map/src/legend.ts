@@ -4,6 +4,7 @@ import { css, type Theme } from "./theme";
 import { type Codes, type Entry, type Layers, MARK, type Rgb } from "./types";
 
 const NARROW_PX = 520;
+const NARROW_LINKED_PX = 720; // beside another map there is less room, and one legend is enough to read
 
 /** What the colours and marks mean. Entries of the colours hide and show their points. */
 export class Legend {
@@ -11,6 +12,8 @@ export class Legend {
   private readonly head = el("button", "legend-title", "", { type: "button", title: "Fold or unfold the legend" });
   private readonly body = el("div", "legend-body");
   private chosen = false;
+  private width = 0;
+  private narrow = NARROW_PX;
 
   constructor(private readonly toggle: (code: number) => void) {
     this.head.addEventListener("click", () => {
@@ -23,7 +26,8 @@ export class Legend {
 
   /** In a narrow map it is folded, so as not to cover it, until a person says otherwise. */
   settle(width: number): void {
-    if (!this.chosen) this.fold(width >= NARROW_PX);
+    this.width = width;
+    if (!this.chosen) this.fold(width >= this.narrow);
   }
 
   private fold(open: boolean): void {
@@ -34,6 +38,11 @@ export class Legend {
   update(scene: Scene, hidden: ReadonlySet<number>, layers: Layers, colors: Rgb[], theme: Theme): void {
     const { codes } = scene.data;
     this.head.textContent = codes.title;
+    const narrow = scene.data.link === null ? NARROW_PX : NARROW_LINKED_PX;
+    if (narrow !== this.narrow) {
+      this.narrow = narrow;
+      this.settle(this.width);
+    }
     const ramp = codes.kind === "ramp" && codes.ramp ? [bar(codes)] : [];
     const entries = el("div", "entries");
     entries.append(...codes.entries.map((entry) => this.entry(entry, hidden.has(entry.code), colors)));

@@ -9,6 +9,7 @@ import { type Layers, type Mode, type Rgb } from "./types";
 
 const REACH_PX = 12;
 const FIT_PAD = 28;
+const FOLDED_PX = 48;
 const NO_WEBGL =
   "The map is drawn with WebGL, which this browser does not offer. Switch hardware acceleration on in its settings, or use another browser.";
 const LOST_WEBGL = "The browser took the map's graphics memory back.";
@@ -170,7 +171,8 @@ export class Stage {
   fit(): void {
     if (this.scene === null) return;
     const { offsetWidth, offsetHeight } = this.shell.legend.element;
-    this.camera.set(this.camera.fitting(this.grid.box, FIT_PAD, offsetWidth, offsetHeight));
+    const left = offsetHeight > FOLDED_PX ? offsetWidth : 0; // a folded legend hides too little to give it a side
+    this.camera.set(this.camera.fitting(this.grid.box, FIT_PAD, left, offsetHeight));
     this.moved();
     this.whole = true;
   }
