@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from alvin_core.classroom.planting import BALANCED
 from alvin_core.classroom.world import GRID, World
-from alvin_core.neighbors import candidates_of, nearest_in_pool
+from alvin_core.neighbors import nearest_in_pool
 from alvin_core.round import RoundResult
-from alvin_core.types import Anchors, BoolArray, FloatArray, IntArray, Neighbors, Selection
+from alvin_core.types import Anchors, BoolArray, FloatArray, IntArray, Neighbors
 
 __all__ = ["MOST_ANCHORS", "MOST_SEGMENTS", "describe_round"]
 
@@ -87,7 +88,7 @@ def _anchors(world: World, result: RoundResult) -> dict[str, Any]:
     drawn = order[_evenly(len(pairs), MOST_SEGMENTS)]
     among = np.flatnonzero(_is_in(pair_of.ravel(), drawn, len(pairs)))
     shown = among[_evenly(len(among), MOST_ANCHORS)]
-    found = _neighbors(world, result, anchors, selection).rows[shown]
+    found = _neighbors(world, result, anchors, shown).rows
     places = anchors.vectors_of(shown).tolist()
     return {
         "pairs_total": len(pairs),
@@ -116,13 +117,15 @@ def _parent_rows(result: RoundResult, anchors: Anchors) -> IntArray:
     return rows
 
 
-def _neighbors(world: World, result: RoundResult, anchors: Anchors, selection: Selection) -> Neighbors:
-    """Retrieve again what the round retrieved: it keeps the anchors and the union, not who found whom."""
+def _neighbors(world: World, result: RoundResult, anchors: Anchors, shown: IntArray) -> Neighbors:
+    """Retrieve again what the shown anchors retrieved: a round keeps the union, not who found whom."""
+    selection, pool_rows = result.selection, result.pool_rows
     assert selection.k is not None
-    pool_rows = result.pool_rows
-    neighbors = nearest_in_pool(world.vectors[pool_rows], world.dataset.ids[pool_rows], anchors, k=selection.k)
     assert selection.candidates is not None
-    assert np.array_equal(candidates_of(neighbors).rows, selection.candidates.rows)
+    columns = ("minority_rows", "majority_rows", "weights", "classes")
+    asked = replace(anchors, **{name: getattr(anchors, name)[shown] for name in columns})
+    neighbors = nearest_in_pool(world.vectors[pool_rows], world.dataset.ids[pool_rows], asked, k=selection.k)
+    assert np.isin(neighbors.rows, selection.candidates.rows).all()
     return neighbors
 
 
@@ -154,15 +157,19 @@ def _reasons(world: World, result: RoundResult) -> list[dict[str, Any]]:
     if links is None or anchors is None or not len(links.ids):
         return []
     rows = _parent_rows(result, anchors)
+    # Links of one example stand nearest first.
+    linked, first_of, counts = np.unique(links.ids, return_index=True, return_counts=True)
+    place_of = {example_id: place for place, example_id in enumerate(linked.tolist())}
     reasons = []
-    for example_id, row in zip(selection.ids, result.pool_rows[selection.rows].tolist(), strict=True):
-        mine = np.flatnonzero(links.ids == example_id)
-        nearest = int(links.anchor_rows[mine[0]])  # links of one example stand nearest first
+    for example_id, row in zip(selection.ids.tolist(), result.pool_rows[selection.rows].tolist(), strict=True):
+        place = place_of[example_id]
+        first = first_of[place]
+        nearest = int(links.anchor_rows[first])
         reasons.append(
             {
                 "row": row,
-                "n_anchors": len(mine),
-                "distance": _short(float(links.distances[mine[0]])),
+                "n_anchors": int(counts[place]),
+                "distance": _short(float(links.distances[first])),
                 "anchor": _anchor(anchors, rows, nearest, anchors.vectors_of(np.array([nearest]))[0].tolist()),
             }
         )

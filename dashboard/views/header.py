@@ -78,7 +78,7 @@ def _chips(place: Place) -> None:
         strategy, words = record.strategy, f"<b>Round {record.round}</b> · {record.n_labeled:,} labeled"
     shown = "ALVIN" if strategy == "alvin" else html.escape(strategy)
     st.html(
-        f'<span class="alvin-chip"><span class="alvin-word">{theme.term("strategy")} </span><b>{shown}</b></span>',
+        f'<span class="alvin-chip"><span class="alvin-chip-word">{theme.term("strategy")} </span><b>{shown}</b></span>',
         width="content",
     )
     st.html(f'<span class="alvin-chip">{words}</span>', width="content")

@@ -25,7 +25,7 @@ EVERY_PAGE = """
 import sys
 from streamlit.testing.v1 import AppTest
 
-for page in ("explore", "label", "runs", "explore"):
+for page in ("explore", "compare", "shortcuts", "label", "runs", "explore"):
     app = AppTest.from_file(sys.argv[1], default_timeout=60)
     for name, value in (("run", "r"), ("page", page), ("example", "e00003"), ("color", "entropy")):
         app.query_params[name] = value
