@@ -33,6 +33,8 @@ def list_rounds(session: Session, run_id: str) -> list[RoundRow]:
 
 def find_round(session: Session, run_id: str, round_no: int) -> RoundRow | None:
     """Return one round, or None when it is not there."""
+    if not 0 <= round_no < 2**63:  # what SQLite can hold as a number
+        return None
     return session.get(RoundRow, (run_id, round_no))
 
 

@@ -13,7 +13,7 @@ from alvin_core import AlvinError
 from dashboard.figures.world import STAGES
 from dashboard.theme import plain
 from dashboard.views.classroom_address import Spot, current_spot, redraw
-from dashboard.views.classroom_fetch import world_at
+from dashboard.views.classroom_fetch import kept_world, world_at
 
 __all__ = ["lettered", "questions_at", "render_question"]
 
@@ -148,7 +148,8 @@ def _score() -> str:
 
 def _reveal(name: str, choice: int) -> None:
     spot = current_spot()
-    found = _open(spot, world_at(spot))
+    world = kept_world(spot)  # a callback is no place to wait for it
+    found = None if world is None else _open(spot, world)
     if found is None or _name(spot, found[0]) != name:  # another question was opened meanwhile
         return
     _answered()[name] = choice
