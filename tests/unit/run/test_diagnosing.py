@@ -159,6 +159,7 @@ def test_labels_that_a_person_has_yet_to_give_are_not_looked_at(make_run: MakeRu
     assert found.labeled_contradicts is not None
 
 
-def test_a_round_that_is_not_there_is_named(make_run: MakeRun) -> None:
-    with pytest.raises(StoreError, match="has no round 3"):
-        make_run().diagnose(3)
+@pytest.mark.parametrize("round_no", [3, -1, 2**63, -(2**70)])
+def test_a_round_that_is_not_there_is_named(make_run: MakeRun, round_no: int) -> None:
+    with pytest.raises(StoreError, match=f"has no round {round_no}:"):
+        make_run().diagnose(round_no)
