@@ -26,7 +26,7 @@ from alvin_core.types import Float32Array, Groups, IntArray, Selection, Training
 if TYPE_CHECKING:
     from alvin_core.training.trainer import TrainedModel
 
-__all__ = ["RoundResult", "run_round"]
+__all__ = ["RoundResult", "run_round", "train_model"]
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def run_round(
     pool_rows = np.setdiff1d(dataset.rows_of("pool"), labeled_rows)
 
     with _timed(seconds, "train"):
-        model = _train(inputs, settings, plan, progress)
+        model = train_model(inputs, settings, plan, progress)
     if look is not None:
         look(model)
     with _timed(seconds, "evaluate"):
@@ -164,7 +164,10 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     seconds[name] = time.perf_counter() - start
 
 
-def _train(inputs: RoundInputs, settings: RunSettings, plan: DevicePlan, progress: Progress) -> Any:
+def train_model(
+    inputs: RoundInputs, settings: RunSettings, plan: DevicePlan, progress: Progress = silent
+) -> TrainedModel:
+    """Train the model of a round; raises as `run_round` does."""
     from alvin_core.training.trainer import train
 
     # The seed depends on the round and not on the strategy: two strategies on one labeled set get one model.

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from alvin_core.encoding.tokens import TokenCounts
     from alvin_core.encoding.transformer import Encoder
     from alvin_core.round import RoundResult
+    from alvin_core.round_inputs import RoundInputs
+    from alvin_core.strategies.pool import PoolSlice
+    from alvin_core.training.trainer import TrainedModel
 
 __all__ = ["Engine"]
 
@@ -85,15 +88,54 @@ class Engine:
         dict
             The environment it was computed in, for the record.
         """
-        from alvin_core.device import apply_threads
         from alvin_core.round import run_round
-        from alvin_core.round_inputs import RoundInputs, check_slice
+        from alvin_core.round_inputs import check_slice
 
         slice_, slice_print = (None, "") if self.slices is None else self.slices.named(settings, self.dataset)
         check_slice(slice_, settings)
         loaded, is_new = self._load(settings, progress)
+        inputs = self._inputs(loaded, labeled_rows, labeled_classes, round_no, slice_)
+        result = run_round(inputs, settings, loaded.plan, progress=progress)
+        environment = {**describe_environment(), **asdict(loaded.plan), "encoder": loaded.encoder.fingerprint}
+        if slice_print:
+            environment["slice"] = slice_print
+        return _with_encoding(result, loaded, settings, is_new=is_new), environment
+
+    def train(
+        self,
+        labeled_rows: NDArray[np.int64],
+        labeled_classes: NDArray[np.int64],
+        round_no: int,
+        settings: RunSettings,
+        progress: Progress = silent,
+    ) -> tuple[DevicePlan, Encoder, TrainedModel]:
+        """Train a round's model, as `compute` does before it goes on; see there.
+
+        Returns
+        -------
+        DevicePlan, Encoder, TrainedModel
+            The model predicts what `compute` stored, on the same machine to the last bit.
+        """
+        from alvin_core.round import train_model
+
+        loaded, _ = self._load(settings, progress)
+        inputs = self._inputs(loaded, labeled_rows, labeled_classes, round_no)
+        return loaded.plan, loaded.encoder, train_model(inputs, settings, loaded.plan, progress)
+
+    def _inputs(
+        self,
+        loaded: Loaded,
+        labeled_rows: NDArray[np.int64],
+        labeled_classes: NDArray[np.int64],
+        round_no: int,
+        slice_: PoolSlice | None = None,
+    ) -> RoundInputs:
+        """Return what a round is made of, and set the threads that it takes."""
+        from alvin_core.device import apply_threads
+        from alvin_core.round_inputs import RoundInputs
+
         apply_threads(loaded.plan.threads)
-        inputs = RoundInputs(
+        return RoundInputs(
             dataset=self.dataset,
             encoder=loaded.encoder,
             features=loaded.features,
@@ -103,11 +145,6 @@ class Engine:
             round_no=round_no,
             slice_=slice_,
         )
-        result = run_round(inputs, settings, loaded.plan, progress=progress)
-        environment = {**describe_environment(), **asdict(loaded.plan), "encoder": loaded.encoder.fingerprint}
-        if slice_print:
-            environment["slice"] = slice_print
-        return _with_encoding(result, loaded, settings, is_new=is_new), environment
 
     def embed(self, settings: RunSettings, progress: Progress = silent) -> Float32Array:
         """Return what the frozen encoder makes of the texts, whatever is trained on top of it or within it.

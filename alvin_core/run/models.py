@@ -27,7 +27,7 @@ from alvin_core.store.database import open_store
 from alvin_core.store.labels import current_labels
 from alvin_core.store.runs import find_run
 from alvin_core.store.tables import RoundRow
-from alvin_core.types import Float32Array, IntArray
+from alvin_core.types import Float32Array
 
 if TYPE_CHECKING:
     from alvin_core.device import DevicePlan
@@ -186,31 +186,9 @@ def make_model(handle: RunHandle, engine: Engine, round_no: int, progress: Progr
     settings = RunSettings.from_dict(stored.settings)
     # As a replay does it: what was added to the run since is left out.
     known = engine.grown(handle.dataset_of(len(arrays["probs"])))
-    plan, encoder, trained = _train_again(known, rows, classes, round_no, settings, progress)
+    plan, encoder, trained = known.train(rows, classes, round_no, settings, progress)
     _compare(handle, stored, arrays, trained, plan)
     return RoundModel(handle, stored, arrays, settings, encoder, plan, trained, time.perf_counter() - start)
-
-
-def _train_again(
-    engine: Engine, rows: IntArray, classes: IntArray, round_no: int, settings: RunSettings, progress: Progress
-) -> tuple[DevicePlan, Encoder, TrainedModel]:
-    """Train as `Engine.compute` does, and stop there."""
-    from alvin_core.device import apply_threads
-    from alvin_core.round import _train
-    from alvin_core.round_inputs import RoundInputs
-
-    loaded, _ = engine._load(settings, progress)
-    apply_threads(loaded.plan.threads)
-    inputs = RoundInputs(
-        dataset=engine.dataset,
-        encoder=loaded.encoder,
-        features=loaded.features,
-        embeddings=loaded.embeddings,
-        labeled_rows=rows,
-        labeled_classes=classes,
-        round_no=round_no,
-    )
-    return loaded.plan, loaded.encoder, _train(inputs, settings, loaded.plan, progress)
 
 
 def _compare(

@@ -11,6 +11,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard.figures.world import STAGES
+from dashboard.views.fresh import draw_again
 
 __all__ = [
     "CHOICES",
@@ -220,7 +221,7 @@ def change(**values: object) -> None:
 def redraw(**values: object) -> None:
     """Change the address and draw what depends on it anew, the page around it excepted. For callbacks."""
     change(**values)
-    st.rerun([*FRAGMENTS])
+    draw_again(*FRAGMENTS)
 
 
 def _written(value: object) -> str:

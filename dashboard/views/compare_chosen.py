@@ -19,7 +19,7 @@ from dashboard.state import Place, go
 from dashboard.theme import section_title
 from dashboard.views.compare_choice import Choice
 from dashboard.views.compare_maps import FRAGMENTS, REGION, color_of, places_of
-from dashboard.views.fresh import refreshed
+from dashboard.views.fresh import draw_again, refreshed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,7 @@ def _example(place: Place, choice: Choice) -> None:
 
 def _close() -> None:
     go(example="")
-    st.rerun(FRAGMENTS)
+    draw_again(*FRAGMENTS)
 
 
 def _example_row(choice: Choice, side: Side, example: str, at: int) -> str:
@@ -175,7 +175,7 @@ def _open_row(key: str, ids: NDArray[Any]) -> None:
     rows = st.session_state[key]["selection"]["rows"]
     if rows and rows[0] < len(ids):
         go(example=str(ids[rows[0]]))
-        st.rerun(FRAGMENTS)
+        draw_again(*FRAGMENTS)
 
 
 def region_frame(choice: Choice, points: NDArray[np.int64]) -> pd.DataFrame:

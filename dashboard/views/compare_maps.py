@@ -15,7 +15,7 @@ from dashboard.maps import map_data
 from dashboard.state import Color, Place, go
 from dashboard.theme import empty_state
 from dashboard.views.compare_choice import AT, PLACES, Choice, set_param
-from dashboard.views.fresh import refreshed
+from dashboard.views.fresh import draw_again, refreshed
 
 if TYPE_CHECKING:
     from alvin_core import Projection, SideBySide
@@ -157,7 +157,7 @@ def color_of(place: Place) -> Color:
 
 def _picked(choice: Choice, letter: str) -> None:
     if _open_picked(choice, letter):
-        st.rerun(FRAGMENTS)
+        draw_again(*FRAGMENTS)
 
 
 def _late_click(choice: Choice) -> None:
@@ -191,4 +191,4 @@ def _drawn(letter: str) -> None:
             st.session_state[REGION] = (letter, region)
     elif kept is not None and kept[0] == letter:
         st.session_state.pop(REGION, None)
-    st.rerun(["compare_chosen"])
+    draw_again("compare_chosen")

@@ -16,6 +16,7 @@ from dashboard.palette import class_colours
 from dashboard.state import Place, go
 from dashboard.theme import empty_state, picture, plain, section_title
 from dashboard.views.attribution import render_attribution
+from dashboard.views.fresh import draw_again
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,7 +197,7 @@ def _link(key: str, example_id: str, label: str) -> None:
 
 def _open(example_id: str) -> None:
     go(example=example_id)
-    st.rerun(["explore_side", "explore_map"])
+    draw_again("explore_side", "explore_map")
 
 
 def _quote(text: str) -> str:

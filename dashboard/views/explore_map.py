@@ -16,10 +16,11 @@ from dashboard.components.representation_map import read_state, representation_m
 from dashboard.filtering import Filter, choices, matches, read_filter, write_filter
 from dashboard.maps import map_data
 from dashboard.regions import region_rows
-from dashboard.state import Color, Place, Space, go
+from dashboard.state import Color, Place, Space, go, read_wish
 from dashboard.views.explore_card import lit_points
 from dashboard.views.explore_export import export_tools
 from dashboard.views.explore_plain import render_without_webgl
+from dashboard.views.fresh import draw_again
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -186,13 +187,15 @@ def _change(*, color: Color | None = None, space: Space | None = None, search: s
 
 
 def _search() -> None:
-    _change(search=st.session_state["search"].strip())
-    _show_table()
+    sought = st.session_state["search"].strip()
+    if sought != read_wish(st.query_params.to_dict()).search:
+        _change(search=sought)
+        _show_table()
 
 
 def _show_table() -> None:
     st.session_state["side"] = "Table"
-    st.rerun(["explore_side", "explore_map"])
+    draw_again("explore_side", "explore_map")
 
 
 def _hold(key: str, value: object) -> None:
@@ -222,7 +225,7 @@ def _filtered() -> None:
 
 def _clear_filter() -> None:
     _write_filter(Filter())
-    st.rerun(["explore_side", "explore_map"])
+    draw_again("explore_side", "explore_map")
 
 
 def _write_filter(chosen: Filter) -> None:
@@ -263,7 +266,7 @@ def _view_tool(place: Place, columns: MapColumns) -> None:
 
 def _picked(run_id: str, round_no: int) -> None:
     if _open_picked(run_id, round_no):
-        st.rerun(["explore_side", "explore_map"])
+        draw_again("explore_side", "explore_map")
 
 
 def _open_picked(run_id: str, round_no: int) -> bool:
@@ -286,4 +289,4 @@ def _drawn() -> None:
     st.session_state[REGION] = region
     if region is not None:
         st.session_state["side"] = "Table"
-    st.rerun(["explore_side"])
+    draw_again("explore_side")

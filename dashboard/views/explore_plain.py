@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard.state import Place, go
 from dashboard.views.explore_export import figure_of
+from dashboard.views.fresh import draw_again
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,4 +42,4 @@ def _clicked(columns: MapColumns) -> None:
     if isinstance(index, int) and 0 <= index < len(columns.ids):
         go(example=str(columns.ids[index]))
         st.session_state["side"] = "Example"
-        st.rerun(["explore_side"])  # the map stays: drawn again it would lose its zoom
+        draw_again("explore_side")  # the map stays: drawn again it would lose its zoom

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import data
 from dashboard.state import Place, go
 from dashboard.theme import empty_state
+from dashboard.views.fresh import draw_again
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +139,7 @@ def _open_row(key: str, columns: MapColumns, points: NDArray[np.int64]) -> None:
     if rows and rows[0] < len(points):
         go(example=str(columns.ids[points[rows[0]]]))
         st.session_state["side"] = "Example"
-        st.rerun(["explore_side", "explore_map"])
+        draw_again("explore_side", "explore_map")
 
 
 def _column_config() -> dict[str, Any]:

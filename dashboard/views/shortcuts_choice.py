@@ -12,6 +12,7 @@ from dashboard import cue_data, data
 from dashboard.at_hand import index_of
 from dashboard.cue_data import CORRECTIONS, KINDS, SORTS, CueOptions
 from dashboard.state import Place, go
+from dashboard.views.fresh import draw_again
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -150,9 +151,9 @@ def lit_mask(place: Place, ids: Sequence[str]) -> NDArray[np.bool_]:
 def open_example(example_id: str) -> None:
     """Bring an example into focus: on the map, and in the editor."""
     go(example=example_id)
-    st.rerun(["shortcuts_cue", "shortcuts_examples", "counterfactual_panel"])
+    draw_again("shortcuts_cue", "shortcuts_examples", "counterfactual_panel")
 
 
 def follow() -> None:
     """Run the fragments that show what was chosen."""
-    st.rerun(list(FOLLOWERS))
+    draw_again(*FOLLOWERS)

@@ -250,7 +250,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise AssertionError("the round began to train")
 
     with monkeypatch.context() as patch:
-        patch.setattr(round_module, "_train", train)
+        patch.setattr(round_module, "train_model", train)
         yield
 
 
