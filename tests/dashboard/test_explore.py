@@ -307,3 +307,20 @@ def test_no_page_and_no_fork_imports_what_the_worker_owns(run: alvin.Run) -> Non
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() == "", f"imported: {done.stdout}"
+
+
+def test_a_callback_of_a_page_that_is_gone_raises_nothing() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from dashboard.views.fresh import draw_again
+
+        st.button("a", key="gone", on_click=lambda: draw_again("explore_side", "explore_map"))
+        st.fragment(lambda: st.button("b", key="there", on_click=lambda: draw_again("here")), key="here")()
+        st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+
+    app = ran(AppTest.from_function(script).run())
+    ran(app.button(key="gone").click().run())
+    assert app.session_state["runs"] == 2, "the whole page"
+    ran(app.button(key="there").click().run())
+    assert app.session_state["runs"] == 2, "the fragment alone"

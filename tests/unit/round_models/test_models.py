@@ -9,6 +9,7 @@ import pytest
 
 from alvin_core.errors import DataError, RunNotFoundError, StoreError
 from alvin_core.run import delete_run, models
+from alvin_core.run.engine import Engine
 from alvin_core.run.models import KEPT_MODELS, ModelShelf
 
 DEPTHS: list[dict[str, Any]] = [
@@ -95,7 +96,7 @@ def test_a_shelf_makes_a_model_once_keeps_few_and_notices_that_a_run_is_gone(
 ) -> None:
     run = make_run(tmp_path, fake.make_dataset(40, 6), rounds=KEPT_MODELS)
     made: list[int] = []
-    monkeypatch.setattr(models, "_train_again", _counted(models._train_again, made))
+    monkeypatch.setattr(Engine, "train", _counted(Engine.train, made))
     shelf = ModelShelf(tmp_path)
     first = shelf.get(run.name, 0)
     assert shelf.get(run.id, 0) is first
