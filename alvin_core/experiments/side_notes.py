@@ -117,7 +117,8 @@ def _different_settings(rounds: Sequence[SideRound]) -> list[str]:
 
 
 def _each(rounds: Sequence[SideRound], values: Sequence[Any]) -> str:
-    return ", ".join(f"{one.run.name} {value}" for one, value in zip(rounds, values, strict=True))
+    told = ("none" if value is None else value for value in values)
+    return ", ".join(f"{one.run.name} {value}" for one, value in zip(rounds, told, strict=True))
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

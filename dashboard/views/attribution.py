@@ -81,8 +81,8 @@ def said(found: dict[str, Any]) -> str:
     if whole is not None:
         but = f", but for {whole['error']:.2f}" if whole["error"] > SMALL_ERROR else ""
         lines.append(
-            f"<div>The scores add up to {_signed(whole['sum'])}: the way from {whole['start']:.2f} without words to "
-            f"{whole['end']:.2f}{but}.</div>"
+            f"<div>The scores add up to {whole['sum']:+.3f}: the way from {whole['start']:.3f} without words to "
+            f"{whole['end']:.3f}{but}.</div>"
         )
     lines += [f"<div>{escape(note)}</div>" for note in found["notes"]]
     return f'<div class="alvin-attribution-note">{"".join(lines)}</div>'

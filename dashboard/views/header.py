@@ -68,7 +68,8 @@ def _chips(place: Place) -> None:
     run = place.run
     assert run is not None  # the caller looked
     name = theme.plain(run.name)
-    with st.popover(f"{theme.plain(source_name(run.source))} · **{name}**", key="run_menu", on_change="rerun") as menu:
+    # The name first: a narrow window cuts what comes after it.
+    with st.popover(f"**{name}** · {theme.plain(source_name(run.source))}", key="run_menu", on_change="rerun") as menu:
         if menu.open:
             _run_menu(run.id)
     if place.round_no == NO_ROUND:

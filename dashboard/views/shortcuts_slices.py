@@ -17,7 +17,7 @@ from dashboard.cue_words import cue_name
 from dashboard.figures.small import sparkline
 from dashboard.filtering import read_filter
 from dashboard.state import Place, go, notify
-from dashboard.theme import picture, section_title
+from dashboard.theme import picture, plain, section_title
 from dashboard.views import shortcuts_choice as choice
 from dashboard.views.shortcuts_choice import hold
 from dashboard.views.shortcuts_parts import anchored_title
@@ -75,6 +75,8 @@ def _form(place: Place) -> None:
         key=f"slice_says_{'' if now is None else now.label}",
         help="Members with another label contradict it; the strategy counter-shortcut looks for those.",
     )
+    if says != NO_CLASS:
+        st.caption(f"Members with another label than {plain(says)} are those that contradict it.")
     st.button(
         "Save slice",
         key="save_slice",
@@ -237,7 +239,8 @@ def _acquire(place: Place, name: str) -> None:
     then = "and trains on them" if by_itself else "and waits for their labels on the page Label"
     notify(
         f"{fork.name} was forked from {run.name} at round {place.round_no}. It selects members of {name} that "
-        f"are likely to contradict the shortcut, {then}; its line appears beside this one.",
+        f"are likely to contradict the shortcut, {then}. Its next rounds take a moment; its line then appears beside "
+        "this one.",
         kind="info",
     )
     go(run=fork.name)
