@@ -51,6 +51,9 @@ def pages(run: str, person: str, example: str) -> dict[str, str]:
     return {
         "explore": f"run={run}&round=2&page=explore&example={example}",
         "explore-groups": f"run={run}&round={ROUNDS}&page=explore&color=confidence",
+        "shortcuts": f"run={run}&round={ROUNDS}&page=shortcuts",
+        "compare": f"run={run}&round={ROUNDS}&page=compare&a={run}&b=reviews-entropy&at={ROUNDS}",
+        "classroom": "page=classroom&stage=interpolate",
         "label": f"run={person}&page=label&annotator=ada",
         "runs": f"run={run}&page=runs",
     }
@@ -64,7 +67,8 @@ def make_runs(store: str) -> tuple[str, str, str]:
     for round_no in range(run.n_rounds):
         run.project(round_no)
     fork = run.fork(1, strategy="entropy", name="reviews-entropy")
-    fork.step()
+    list(fork.run_rounds(ROUNDS))
+    fork.project(ROUNDS)
     person = alvin.create_run(
         store, dataset, alvin.RunSettings(annotator="person"), source="reviews", name="reviews-by-hand"
     )
@@ -109,6 +113,8 @@ def dashboard(store: str) -> Iterator[str]:
 def take(page: Page, address: str, target: Path) -> None:
     page.goto(address)
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]", timeout=60_000)
+    if "page=classroom" in address:
+        page.wait_for_selector(".st-key-world .js-plotly-plot", timeout=120_000)  # a process that plays worlds starts
     page.wait_for_timeout(4_000)  # the map's points come after the page
     page.screenshot(path=target)
 

@@ -168,7 +168,12 @@ def prepared_store(
 @pytest.fixture
 def own_store(prepared_store: Path, tmp_path: Path) -> Path:
     """A copy of `prepared_store` that a test may change."""
-    return Path(shutil.copytree(prepared_store, tmp_path / "store"))
+    for attempt in range(5):
+        try:
+            return Path(shutil.copytree(prepared_store, tmp_path / f"store{attempt or ''}"))
+        except shutil.Error as error:  # the server of another test closed the database meanwhile, and its log is gone
+            missing = error
+    raise missing
 
 
 @pytest.fixture
