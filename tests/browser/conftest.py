@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +35,11 @@ FLAGS = (
 )
 SIZE = {"width": 1280, "height": 800}
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+WHAT_IS_SHOWN = """JSON.stringify({
+    state: document.querySelector('[data-testid=stApp]')?.dataset.testScriptState,
+    focus: document.activeElement?.outerHTML.slice(0, 200),
+    text: document.body.innerText.slice(0, 4000),
+}, null, 1)"""
 N_POOL = 240
 TOUR_SEEN = "dashboard/tour-seen"  # the marker in a store: the tour does not start by itself
 
@@ -45,6 +50,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failed test what stood on its page: elsewhere nobody can look."""
+    report = yield
+    page = getattr(item, "funcargs", {}).get("page")
+    if report.when == "call" and report.failed and page is not None:
+        try:
+            shown = page.evaluate(WHAT_IS_SHOWN)
+        except Exception as error:  # the page may be what broke, and its report must not
+            shown = repr(error)
+        report.longrepr.addsection("the page", f"{page.url}\n{shown}")
+    return report
 
 
 @dataclass(frozen=True)
