@@ -1,4 +1,4 @@
-"""Routes beside the page: arrays of maps, texts for hovering, and whether the server is ready.
+"""Routes beside the page: arrays of maps, texts for hovering, what changed, and whether the server is ready.
 
 Every answer is this process's own data, for its own page. A wrong address is answered in one line of JSON,
 ``{"error": …}``: with 400 where it is malformed, with 404 where nothing is there.
@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from alvin_core import AlvinError, SettingsError, StoreError
-from dashboard import map_arrays
+from dashboard import map_arrays, watching
 from dashboard.map_arrays import MapGoneError
 
 if TYPE_CHECKING:
@@ -94,6 +94,12 @@ async def _blind_texts(request: Request) -> Response:
         return _as_json(example)
 
     return await _answer(make, JSON, NEVER)
+
+
+async def _watch(request: Request) -> Response:
+    """For the page's own script, see `dashboard.watching`: ``-`` stands for no run."""
+    run_id = "" if request.path_params["run_id"] == "-" else request.path_params["run_id"]
+    return await _answer(lambda: _as_json(watching.look(_run_id(request) if run_id else "")), JSON, NEVER)
 
 
 async def _ready(_: Request) -> Response:
@@ -180,6 +186,7 @@ ROUTES = [
     Route(f"{_MAP}/{{space}}/{{revision}}/anchors.json", _anchors),
     Route("/api/texts/{run_id}/{round}/{index}", _texts),
     Route("/api/texts/{run_id}/{round}/blind/{index}", _blind_texts),
+    Route("/api/watch/{run_id}", _watch),
     Route("/api/ready", _ready),
 ]
 """For Streamlit's ``st.App``."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
 from alvin_core import AlvinError, Job, RunNotFoundError, cancel_job, list_jobs
 from dashboard import data, state
 
-__all__ = ["active_ids", "active_jobs", "describe", "job_progress", "tell_finished"]
+__all__ = ["EVERY", "active_ids", "active_jobs", "describe", "job_progress", "line_of", "tell_finished"]
 
-EVERY = 0.5  # seconds between looks while something runs; never otherwise
+EVERY = 0.5  # seconds between looks of what follows one job alone while it runs
 TOLD = "jobs-told"  # in the store's folder `dashboard`: the newest finished job that a browser has shown
 STAGES = {
     "": "starting",
@@ -57,32 +58,41 @@ def active_ids(run_id: str | None) -> tuple[int, ...]:
 def job_progress(run_id: str | None) -> None:
     """Show what runs for this run, in a line whose room is kept when nothing does.
 
-    Once on a page. It looks by itself while something runs; when the last job ends, the page runs again and shows
-    the new round.
+    Once on a page. `watching.watch` keeps it up to date, and draws the page anew when a job has come or ended.
     """
-    active = active_ids(run_id)
-    st.fragment(_progress, run_every=EVERY if active else None)(run_id, active)
+    st.fragment(_progress)(run_id)
 
 
-def _progress(run_id: str | None, watched: tuple[int, ...]) -> None:
-    jobs = active_jobs(run_id)
+def line_of(active: list[Job]) -> dict[str, Any] | None:
+    """Return what the line of jobs says: ``words``, and the ``share`` that is done or None where that is unknown."""
+    if not active:
+        return None
+    # What runs comes before what waits; a map is the least of it.
+    job = min(active, key=lambda one: (one.state != "running", one.kind == "project", one.id))
+    more = f" · {len(active) - 1} more waiting" if len(active) > 1 else ""
+    return {
+        "words": describe(job) + more,
+        "share": min(job.done / job.total, 1.0) if job.total else None,
+        "job": job.id,
+        "stopping": job.cancel,
+    }
+
+
+def _progress(run_id: str | None) -> None:
+    line = line_of(active_jobs(run_id))
     with st.container(key="job_line", horizontal=True, vertical_alignment="center"):
-        if not jobs:
+        if line is None:
             st.html('<div class="alvin-job">&nbsp;</div>')
-        else:
-            # What runs comes before what waits; a map is the least of it.
-            job = min(jobs, key=lambda one: (one.state != "running", one.kind == "project", one.id))
-            st.html(_line(job, n_waiting=len(jobs) - 1))
-            st.button(
-                "Stopping" if job.cancel else "Cancel",
-                key="cancel",
-                disabled=job.cancel,
-                width="content",
-                on_click=_cancel,
-                args=(job.id,),
-            )
-    if tuple(job.id for job in jobs) != watched:
-        st.rerun()
+            return
+        st.html(_line(run_id or "", line["words"], line["share"]))
+        st.button(
+            "Stopping" if line["stopping"] else "Cancel",
+            key="cancel",
+            disabled=line["stopping"],
+            width="content",
+            on_click=_cancel,
+            args=(line["job"],),
+        )
 
 
 def _cancel(job_id: int) -> None:
@@ -92,16 +102,17 @@ def _cancel(job_id: int) -> None:
         state.notify(str(error))
 
 
-def _line(job: Job, n_waiting: int) -> str:
-    share = job.done / job.total if job.total else None
+def _line(run_id: str, words: str, share: float | None) -> str:
     bar = (
         '<div class="alvin-bar unknown"><i></i></div>'
         if share is None
-        else f'<div class="alvin-bar"><i style="width:{100 * min(share, 1):.0f}%"></i></div>'
+        else f'<div class="alvin-bar"><i style="width:{100 * share:.0f}%"></i></div>'
     )
-    more = f" · {n_waiting} more waiting" if n_waiting else ""
-    words = html.escape(describe(job) + more)
-    return f'<div class="alvin-job" role="status"><span title="{words}">{words}</span>{bar}</div>'
+    said = html.escape(words)
+    return (
+        f'<div class="alvin-job" role="status" data-run="{html.escape(run_id)}"><span title="{said}">{said}</span>{bar}'
+        "</div>"
+    )
 
 
 def describe(job: Job) -> str:

@@ -14,6 +14,7 @@ from dashboard.jobs import EVERY, describe
 from dashboard.state import notify
 from dashboard.theme import card, plain
 from dashboard.views.classroom_address import GRIDS, MEASURES, STRATEGIES, Spot, current_spot, redraw
+from dashboard.views.holding import hold
 
 if TYPE_CHECKING:
     from alvin_core import WorldPhasePlan
@@ -135,7 +136,6 @@ def _open(strength: float, ambiguity: float) -> None:
 
 def render_plan(spot: Spot) -> None:
     """Draw what is swept, the button that starts it, and how far it is."""
-    from dashboard.views.classroom_scene import hold
 
     st.html('<div class="classroom-title" role="heading" aria-level="2">What is computed</div>')
     st.html(

@@ -19,8 +19,9 @@ from dashboard.views.classroom_fetch import kept_world, world_at
 from dashboard.views.classroom_phase import render_diagram
 from dashboard.views.classroom_quiz import lettered
 from dashboard.views.classroom_words import STAGE_NAMES, verdict
+from dashboard.views.holding import by_hand, hold
 
-__all__ = ["hold", "render_scene"]
+__all__ = ["render_scene"]
 
 HEIGHT = 600  # pixels of two worlds, one below the other
 HEIGHT_OF_ONE = 420
@@ -94,7 +95,7 @@ def _stages(spot: Spot) -> None:
             required=True,
             format_func=lambda stage: f"{STAGES.index(stage) + 1} {STAGE_NAMES[stage]}",
             label_visibility="collapsed",
-            on_change=lambda: redraw(stage=st.session_state["stage_choice"]),
+            on_change=by_hand("stage_choice", lambda: redraw(stage=st.session_state["stage_choice"])),
         )
         before, after = _step(spot, -1), _step(spot, 1)
         st.button(
@@ -152,9 +153,3 @@ def _curves(place: Place, spot: Spot, world: dict[str, Any]) -> None:
     svg = rounds_svg(world["runs"], known, LAST_TURN, look_of(place.dark), beside=spot.show != "both")
     st.html(picture(svg, "Balanced accuracy and worst group over the rounds"))
     st.html(f'<div class="classroom-words">{verdict(world, known)}</div>')
-
-
-def hold(key: str, value: object) -> None:
-    """Make a widget show what the address says, unless it does."""
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value

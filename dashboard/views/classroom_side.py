@@ -14,8 +14,8 @@ from dashboard.views.classroom_fetch import world_at
 from dashboard.views.classroom_lesson import render_lesson
 from dashboard.views.classroom_phase import render_plan
 from dashboard.views.classroom_quiz import render_question
-from dashboard.views.classroom_scene import hold
 from dashboard.views.classroom_stage import render_stage
+from dashboard.views.holding import hold
 
 __all__ = ["render_side"]
 

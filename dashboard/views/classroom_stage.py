@@ -16,8 +16,8 @@ from dashboard.palette import theme as look_of
 from dashboard.state import Place
 from dashboard.theme import picture
 from dashboard.views.classroom_address import STRATEGIES, Spot, redraw
-from dashboard.views.classroom_scene import hold
 from dashboard.views.classroom_words import STAGE_NAMES, against, ambiguous, told
+from dashboard.views.holding import by_hand, hold
 
 __all__ = ["render_stage"]
 
@@ -90,7 +90,7 @@ def _retrieve(place: Place, spot: Spot, world: World) -> None:
             len(anchors),
             key="anchor",
             help="It is drawn large, with lines to its neighbours and dots to its two parents.",
-            on_change=lambda: redraw(anchor=st.session_state["anchor"] - 1),
+            on_change=by_hand("anchor", lambda: redraw(anchor=st.session_state["anchor"] - 1)),
         )
     anchor, found = anchors[at], round_["neighbors"][at]
     places = world["points"]["xy"]

@@ -11,6 +11,7 @@ from alvin_core import AlvinError, open_comparison
 from dashboard import comparing, data
 from dashboard.comparing import LETTERS, Side
 from dashboard.state import Place
+from dashboard.views.holding import hold
 
 if TYPE_CHECKING:
     from alvin_core import CellState, Comparison, RunInfo
@@ -221,7 +222,7 @@ def render_choice(choice: Choice) -> None:
 def _source_box(choice: Choice) -> None:
     shown = choice.waiting or (RUNS if choice.comparison is None else choice.comparison.name)
     names = [info.name for info in comparing.comparisons()]
-    _hold("compare_source", shown)
+    hold("compare_source", shown)
     st.selectbox(
         "Compare",
         list(dict.fromkeys([*([choice.waiting] if choice.waiting else []), *names, RUNS])),
@@ -242,7 +243,7 @@ def _source_changed() -> None:
 
 def _seed_box(choice: Choice) -> None:
     assert choice.comparison is not None
-    _hold("compare_seed", choice.seed)
+    hold("compare_seed", choice.seed)
     st.selectbox(
         "Seed",
         list(choice.comparison.plan.seeds),
@@ -261,7 +262,7 @@ def _side_box(choice: Choice, letter: str) -> None:
     if letter not in LETTERS[:2]:
         free = [NOBODY, *free]
     key = f"strategy_{letter}"
-    _hold(key, taken.get(letter, NOBODY if NOBODY in free else None))
+    hold(key, taken.get(letter, NOBODY if NOBODY in free else None))
     st.selectbox(
         letter.upper(),
         free,
@@ -277,9 +278,3 @@ def _side_box(choice: Choice, letter: str) -> None:
 def _side_changed(letter: str) -> None:
     chosen = st.session_state[f"strategy_{letter}"]
     set_param(letter, "" if chosen in (NOBODY, None) else chosen)
-
-
-def _hold(key: str, value: object) -> None:
-    """Make a widget show what the address says."""
-    if st.session_state.get(key) != value or key not in st.session_state:
-        st.session_state[key] = value

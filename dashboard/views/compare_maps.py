@@ -16,6 +16,7 @@ from dashboard.state import Color, Place, go
 from dashboard.theme import empty_state
 from dashboard.views.compare_choice import AT, PLACES, Choice, set_param
 from dashboard.views.fresh import draw_again, refreshed
+from dashboard.views.holding import by_hand, hold
 
 if TYPE_CHECKING:
     from alvin_core import Projection, SideBySide
@@ -56,15 +57,14 @@ def render_tools(place: Place, choice: Choice, found: SideBySide) -> None:
     """Draw the scrubber and what else is the same for all maps."""
     with st.container(key="compare_tools", horizontal=True, vertical_alignment="center", gap="small"):
         st.html(f'<div class="alvin-rounds">Round<br><small>0 to {choice.newest}</small></div>', width="content")
-        if st.session_state.get("compare_round") != choice.round_no:
-            st.session_state["compare_round"] = choice.round_no
+        hold("compare_round", choice.round_no)
         st.slider(
             "Round of all",
             0,
             max(choice.newest, 1),
             key="compare_round",
             disabled=choice.newest < 1,
-            on_change=lambda: _scrub(choice.newest),
+            on_change=by_hand("compare_round", lambda: _scrub(choice.newest)),
             label_visibility="collapsed",
             width=230,
         )

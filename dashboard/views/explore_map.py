@@ -21,6 +21,7 @@ from dashboard.views.explore_card import lit_points
 from dashboard.views.explore_export import export_tools
 from dashboard.views.explore_plain import render_without_webgl
 from dashboard.views.fresh import draw_again
+from dashboard.views.holding import hold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -153,7 +154,7 @@ def _others(columns: MapColumns, place: Place) -> list[str]:
 def _tools(place: Place, columns: MapColumns) -> None:
     with st.container(key="map_tools", horizontal=True, vertical_alignment="center", gap="small"):
         _color_tool(place)
-        _hold("search", place.search)
+        hold("search", place.search)
         st.text_input(
             "Search the texts",
             key="search",
@@ -170,7 +171,7 @@ def _tools(place: Place, columns: MapColumns) -> None:
 
 
 def _color_tool(place: Place) -> None:
-    _hold("color_by", place.color)
+    hold("color_by", place.color)
     st.selectbox(
         "Colour by",
         list(COLOURINGS),
@@ -198,12 +199,6 @@ def _show_table() -> None:
     draw_again("explore_side", "explore_map")
 
 
-def _hold(key: str, value: object) -> None:
-    """Make a widget show what the address says, unless it does: a value set anew would undo what is being typed."""
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
-
-
 def _filter_label(place: Place, columns: MapColumns) -> str:
     n = _filter(place, columns).n_values
     return f"Filter · {n}" if n else "Filter"
@@ -213,7 +208,7 @@ def _filter_tool(place: Place, columns: MapColumns) -> None:
     chosen = _filter(place, columns)
     for name, options in choices(columns, _slices(place)).items():
         if options:
-            _hold(f"filter_{name}", list(getattr(chosen, name)))
+            hold(f"filter_{name}", list(getattr(chosen, name)))
             st.multiselect(FILTERS[name], options, key=f"filter_{name}", on_change=_filtered, placeholder="any")
     st.button("Clear", key="filter_clear", disabled=not chosen, on_click=_clear_filter)
 
@@ -237,7 +232,7 @@ def _write_filter(chosen: Filter) -> None:
 
 
 def _view_tool(place: Place, columns: MapColumns) -> None:
-    _hold("space", place.space)
+    hold("space", place.space)
     st.segmented_control(
         "Space",
         ["model", "encoder"],

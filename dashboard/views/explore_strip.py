@@ -16,6 +16,7 @@ from dashboard.state import Place, go, notify
 from dashboard.theme import TERMS, figure_tile, term
 from dashboard.views import header
 from dashboard.views.explore_fork import ask_to_fork, fork_dialog
+from dashboard.views.holding import by_hand, hold
 
 __all__ = ["enqueue_rounds", "render_strip"]
 
@@ -43,15 +44,14 @@ def _scrubber(place: Place) -> None:
     with words:
         st.html(f'<div class="alvin-rounds">{term("Rounds", TERMS["round"])}<br><small>0 to {newest}</small></div>')
     with bar:
-        if st.session_state.get("round") != place.round_no:
-            st.session_state["round"] = place.round_no
+        hold("round", place.round_no)
         st.slider(
             "Round",
             min_value=0,
             max_value=max(newest, 1),
             key="round",
             disabled=newest < 1,
-            on_change=_scrub,
+            on_change=by_hand("round", _scrub),
             label_visibility="collapsed",
             help="The rounds of this run. Round 0 trains on the initial labels.",
         )

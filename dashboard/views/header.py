@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from alvin_core import AlvinError, worker_status
-from dashboard import data, jobs, state, theme
+from alvin_core import worker_status
+from dashboard import data, state, theme
 from dashboard.state import NO_ROUND, PAGES, Page, Place
 from dashboard.views import tour
+from dashboard.watching import watch
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -28,7 +29,6 @@ TITLES: dict[Page, str] = {
     "classroom": "Classroom",
     "runs": "Runs",
 }
-PULSE = 3.0  # seconds between looks at the worker and at what others did to the run
 _ACTIONS = "_header_actions"
 
 
@@ -119,22 +119,12 @@ def _describe(info: RunInfo) -> str:
 
 
 def _pulse(place: Place) -> None:
+    """Follow what other tabs, or the worker, did to the run, and say when the worker is away."""
     with st.container(key="pulse", width="content"):
-        st.fragment(_look, run_every=PULSE)(place.run_id, place.n_rounds, jobs.active_ids(place.run_id))
-
-
-def _look(run_id: str, n_rounds: int, active: tuple[int, ...]) -> None:
-    """Say when the worker is away, and follow what other tabs, or the worker, did to the run."""
-    if not worker_status(data.store()).alive:
-        st.html('<span class="alvin-chip warn">the worker is starting</span>', width="content")
-    if st.session_state.get(state.SEEN_ROUNDS, ("", 0)) != (run_id, n_rounds) and run_id:
-        return  # another page of this session is being drawn
-    try:
-        moved = bool(run_id) and data.opened(run_id).n_rounds != n_rounds
-    except AlvinError:  # deleted meanwhile: the page says so
-        moved = True
-    if moved or jobs.active_ids(run_id) != active:
-        st.rerun()
+        hidden = " hidden" if worker_status(data.store()).alive else ""
+        words = "the worker is starting"
+        st.html(f'<span class="alvin-chip warn alvin-worker-away"{hidden}>{words}</span>', width="content")
+        watch(place.run_id, key="watch")
 
 
 def render_notices() -> None:

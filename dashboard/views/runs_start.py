@@ -14,6 +14,7 @@ from dashboard import data, jobs
 from dashboard.state import go
 from dashboard.theme import plain
 from dashboard.views.runs_source import Source, forget_source
+from dashboard.watching import watch
 
 __all__ = ["MOST_ROUNDS", "Wanted", "follow", "render_start"]
 
@@ -63,6 +64,7 @@ def render_start(wanted: Wanted, data_reason: str, settings_reason: str) -> None
             st.html(f'<div class="alvin-muted" role="status">{html.escape(reason)}</div>')
         else:
             jobs.job_progress(None)
+    watch("", key="watch_making")
 
 
 def _start(wanted: Wanted) -> None:

@@ -26,7 +26,6 @@ __all__ = [
     "choose",
     "chosen",
     "follow",
-    "hold",
     "light",
     "lit",
     "lit_mask",
@@ -113,12 +112,6 @@ def set_param(name: str, value: str) -> None:
         st.query_params[name] = value
     else:
         st.query_params.pop(name, None)
-
-
-def hold(key: str, value: object) -> None:
-    """Make a widget show what the address says, unless it does."""
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
 
 
 def light(place: Place, source: Source, ids: Sequence[str]) -> None:

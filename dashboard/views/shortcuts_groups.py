@@ -13,7 +13,8 @@ from dashboard import cue_data
 from dashboard.figures.shortcuts import group_table
 from dashboard.state import Place
 from dashboard.theme import empty_state
-from dashboard.views.shortcuts_choice import hold, set_param
+from dashboard.views.holding import hold
+from dashboard.views.shortcuts_choice import set_param
 from dashboard.views.shortcuts_parts import anchored_title
 
 if TYPE_CHECKING:

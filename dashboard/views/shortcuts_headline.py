@@ -11,7 +11,7 @@ from dashboard import cue_data
 from dashboard.cue_data import CueOptions
 from dashboard.cue_words import cue_phrase, goes_with
 from dashboard.state import Place, go
-from dashboard.views.shortcuts_choice import hold
+from dashboard.views.holding import by_hand, hold
 
 __all__ = ["render_headline"]
 
@@ -38,7 +38,7 @@ def render_headline(place: Place) -> None:
             max_value=max(newest, 1),
             key="shortcuts_round",
             disabled=newest < 1,
-            on_change=lambda: go(round_no=st.session_state["shortcuts_round"]),
+            on_change=by_hand("shortcuts_round", lambda: go(round_no=st.session_state["shortcuts_round"])),
             format=f"Round %d of {newest}",
             label_visibility="collapsed",
         )

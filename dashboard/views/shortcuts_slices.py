@@ -19,7 +19,7 @@ from dashboard.filtering import read_filter
 from dashboard.state import Place, go, notify
 from dashboard.theme import picture, plain, section_title
 from dashboard.views import shortcuts_choice as choice
-from dashboard.views.shortcuts_choice import hold
+from dashboard.views.holding import hold
 from dashboard.views.shortcuts_parts import anchored_title
 
 if TYPE_CHECKING:

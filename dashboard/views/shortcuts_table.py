@@ -15,7 +15,8 @@ from dashboard.palette import LIGHT
 from dashboard.state import Place
 from dashboard.theme import empty_state, plain
 from dashboard.views import shortcuts_choice as choice
-from dashboard.views.shortcuts_choice import hold, set_param
+from dashboard.views.holding import hold
+from dashboard.views.shortcuts_choice import set_param
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 import alvin_core as alvin
 from dashboard import data, theme
+from dashboard.api import ROUTES
 from dashboard.state import PAGES, Place
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
@@ -197,6 +201,51 @@ def test_a_job_that_failed_while_nobody_looked_is_told_once(store: Path) -> None
     app.run()
     assert _html(app).count("Training failed") == 1, "it stays until it is dismissed"
     assert "Training failed" not in _html(_visit())
+
+
+def test_whatever_the_page_must_follow_changes_the_stamp_and_nothing_else_does(store: Path) -> None:
+    with TestClient(Starlette(routes=ROUTES)) as client:
+        run = alvin.open_run(store, "newer")
+        other = alvin.open_run(store, "older")
+
+        def ask() -> dict[str, Any]:
+            answer = client.get(f"/api/watch/{run.id}")
+            assert answer.headers["cache-control"] == "no-store"
+            return answer.json()
+
+        first = ask()
+        assert first == {"stamp": "1", "worker": False, "line": None}
+        alvin.enqueue_job(store, "rounds", run=other.id, params={"n": 1})
+        assert ask() == first, "another run's job"
+        job = alvin.enqueue_job(store, "rounds", run=run.id, params={"n": 1})
+        waiting = ask()
+        assert waiting["stamp"] == f"1.{job.id}"
+        assert waiting["line"] == {
+            "words": "Training: waiting for the worker",
+            "share": None,
+            "job": job.id,
+            "stopping": False,
+        }
+        alvin.cancel_job(store, job.id)
+        assert ask() == first
+        run.step()
+        assert ask()["stamp"] == "2"
+        alvin.delete_run(store, run.id)
+        data.forget_run(run.id)
+        assert ask()["stamp"] == "gone"
+        assert client.get("/api/watch/-").json()["stamp"] == ""
+        assert client.get("/api/watch/..").status_code in (400, 404)
+        assert client.get("/api/watch/NOT-A-RUN").status_code == 400
+
+
+def test_a_page_tells_its_script_what_it_was_drawn_with(store: Path) -> None:
+    app = _visit(run="newer")
+    (chip,) = [text for text in _html(app).splitlines() if text.startswith("<span") and "alvin-worker-away" in text]
+    assert "hidden" not in chip, "no worker runs here"
+    run = alvin.open_run(store, "newer")
+    job = alvin.enqueue_job(store, "rounds", run=run.id, params={"n": 1})
+    told = [json.loads(one.proto.json) for one in _visit(run="newer").get("bidi_component")]
+    assert {"run": run.id, "stamp": f"1.{job.id}", "busy": True} in told
 
 
 def test_the_tour_starts_by_itself_once_and_again_when_asked_for(store: Path) -> None:
