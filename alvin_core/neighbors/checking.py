@@ -36,9 +36,12 @@ class AnchorPoints:
 
     def take(self, rows: IntArray) -> AnchorPoints:
         """Return some of the anchors, again with only the parents that occur among them."""
-        used, places = np.unique(np.concatenate([self.first[rows], self.second[rows]]), return_inverse=True)
+        first, second = self.first[rows], self.second[rows]
+        occurs = np.zeros(len(self.parents), dtype=bool)
+        occurs[first] = occurs[second] = True
+        places = np.cumsum(occurs) - 1
         return AnchorPoints(
-            self.parents[used], places[: len(rows)], places[len(rows) :], np.ascontiguousarray(self.weights[rows])
+            self.parents[occurs], places[first], places[second], np.ascontiguousarray(self.weights[rows])
         )
 
 

@@ -11,7 +11,7 @@ from alvin_core.neighbors.space import SearchSpace
 from alvin_core.progress import Progress, ProgressEvent
 from alvin_core.types import FloatArray, IntArray
 
-__all__ = ["Report", "distances_to", "keep_lowest", "nearest_exactly", "take_nearest"]
+__all__ = ["Refine", "Report", "by_measuring", "distances_to", "keep_lowest", "nearest_exactly", "take_nearest"]
 
 Report = Callable[[int], None]
 """Told how many anchors of the space at hand are searched."""
@@ -25,15 +25,21 @@ Whatever position a search leaves out has a float32 squared distance of at least
 Measure = Callable[[SearchSpace, IntArray], NDArray[np.float64]]
 """(space, positions (n_anchors, n)) -> float64 distances (n_anchors, n)."""
 
+Refine = Callable[[SearchSpace, IntArray, int], tuple[IntArray, FloatArray]]
+"""(space, positions (n_anchors, n), k) -> the k nearest of them and their float64 distances, both (n_anchors, k).
+
+Nearest first, equal distances by position. May reorder the positions that it is given.
+"""
+
 SPARE = 6  # kept beyond k: with fewer, rounding alone sends too many anchors to a second search
 WIDER = 4  # an anchor whose proof fails is searched again, keeping so many times more
-LINKS_AT_ONCE = 8_000_000  # kept positions in memory at once, over all anchors
+LINKS_AT_ONCE = 16_000_000  # kept positions in memory at once, over all anchors
 LINKS_MEASURED_AT_ONCE = 500_000  # fewer where every link is measured in float64, so that progress is told often
 NUMBERS_AT_ONCE = 2_000_000
 
 
 def nearest_exactly(
-    space: SearchSpace, k: int, search: Search, measure: Measure, progress: Progress
+    space: SearchSpace, k: int, search: Search, refine: Refine, progress: Progress
 ) -> tuple[IntArray, FloatArray]:
     """Find the k nearest positions of every anchor, exactly.
 
@@ -69,8 +75,7 @@ def nearest_exactly(
                 kept, cutoffs = _everything(part), np.full(len(rows), np.inf)
             else:
                 kept, cutoffs = search(part, n_kept, report)
-            kept.sort(axis=1)  # the lower position wins a tie, and memory is read in order
-            positions[rows], distances[rows] = take_nearest(kept, measure(part, kept), k)
+            positions[rows], distances[rows] = refine(part, kept, k)
             furthest = distances[rows, -1]
             proven = cutoffs > (furthest * space.scale) ** 2 + part.rounding_bounds(furthest)
             unproven.append(rows[~proven])
@@ -96,6 +101,16 @@ def _reporter(progress: Progress, n_anchors: int, before: int, n_pending: int, *
 
 def _everything(space: SearchSpace) -> NDArray[np.int32]:
     return np.tile(np.arange(space.n_positions, dtype=np.int32), (space.n_anchors, 1))
+
+
+def by_measuring(measure: Measure) -> Refine:
+    """Return a refinement that measures every position and sorts."""
+
+    def refine(space: SearchSpace, positions: IntArray, k: int) -> tuple[IntArray, FloatArray]:
+        positions.sort(axis=1)  # the lower position wins a tie, and memory is read in order
+        return take_nearest(positions, measure(space, positions), k)
+
+    return refine
 
 
 def take_nearest(positions: IntArray, distances: NDArray[np.float64], k: int) -> tuple[IntArray, FloatArray]:

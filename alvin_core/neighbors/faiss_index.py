@@ -6,7 +6,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from alvin_core.neighbors.exact import Report, distances_to, keep_lowest, nearest_exactly, take_nearest
+from alvin_core.neighbors.exact import Report, by_measuring, distances_to, keep_lowest, nearest_exactly, take_nearest
 from alvin_core.neighbors.space import SearchSpace
 from alvin_core.progress import Progress, ProgressEvent
 from alvin_core.types import Float32Array, FloatArray, IntArray
@@ -23,7 +23,7 @@ ANCHORS_AT_ONCE = 4096
 
 def nearest_flat(space: SearchSpace, k: int, *, device: str, progress: Progress) -> tuple[IntArray, FloatArray]:
     """Find the k nearest positions of every anchor; see `nearest_exactly`. Works on the processor alone."""
-    return nearest_exactly(space, k, _search_flat, distances_to, progress)
+    return nearest_exactly(space, k, _search_flat, by_measuring(distances_to), progress)
 
 
 def _search_flat(space: SearchSpace, n_kept: int, report: Report) -> tuple[IntArray, NDArray[np.float64]]:

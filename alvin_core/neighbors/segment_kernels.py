@@ -1,60 +1,88 @@
 """Compiled loops of the segment search. Imported only where numba is.
 
 No function here uses ``fastmath=True``: it promises that there are no infinities, and there are (an empty
-place in a list, the padding of a tile). The flags below allow what makes loops fast and nothing else.
+place in a list). `FAST` allows what makes a sum fast and nothing else; `STRICT` allows nothing, because there
+a bound and what it bounds must be rounded alike.
 """
 
 # mypy: disallow-untyped-decorators=False
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import njit
 
+from alvin_core.neighbors.segment_vectors import LANES, append_below
 from alvin_core.types import Float32Array, IntArray
 
-__all__ = ["BLOCK", "BUNDLE", "measure_links", "search_bundles"]
+__all__ = ["NEVER_NEAR", "arrange_rows", "measure_links", "nearest_links", "search_anchors"]
 
-BLOCK = 128  # pool positions looked at together: three float32 rows of a block fit the first cache many times
-BUNDLE = 16  # anchors of one pair searched together, over one reading of the pair's two rows
+NEVER_NEAR = np.float32(2.0**100)  # in the padding; finite, because zero times infinity is not a number
+ALWAYS_NEARER = np.float32(2.0**99)  # above every value that is not padding
 
-OPTIONS: dict[str, Any] = {
-    "nogil": True,
-    "error_model": "numpy",
-    "fastmath": {"reassoc", "contract", "nsz"},
-}
+STRICT: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+FAST: dict[str, Any] = {**STRICT, "fastmath": {"reassoc", "contract", "nsz"}}
 
 
-def _compiled(function: Any) -> Any:
+def _compiled(options: dict[str, Any]) -> Callable[[Any], Any]:
     """Compile at the first call and keep the machine code on disk, where there is a place to write it."""
-    try:
-        return njit(**OPTIONS, cache=True)(function)
-    except RuntimeError:  # an installation that may not be written, and no home: compiled anew in each process
-        return njit(**OPTIONS)(function)
+
+    def decorate(function: Any) -> Any:
+        try:
+            return njit(**options, cache=True)(function)
+        except RuntimeError:  # an installation that may not be written, and no home: compiled anew in each process
+            return njit(**options)(function)
+
+    return decorate
 
 
-@intrinsic
-def _lesser(typing_context: Any, one: Any, other: Any) -> Any:
-    """Return the smaller of two float32 that are not NaN.
+@_compiled(STRICT)
+def _fill_lowest(numbers: Float32Array, lowest: Float32Array) -> None:
+    """Write the lowest of each LANES numbers."""
+    for block in range(len(lowest)):
+        low = numbers[block * LANES]
+        for lane in range(1, LANES):
+            low = min(low, numbers[block * LANES + lane])
+        lowest[block] = low
 
-    Written as the machine's own minimum: from a comparison and a choice the compiler makes no vector code,
-    and the search is ten times slower.
+
+@_compiled(STRICT)
+def arrange_rows(
+    products: Float32Array,
+    norms: Float32Array,
+    order: IntArray,
+    fine: Float32Array,
+    middle: Float32Array,
+    coarse: Float32Array,
+) -> None:
+    """Turn products with parents into values in another order, and find the lowest of each block.
+
+    Parameters
+    ----------
+    products : float32 array of shape (n_parents, n_tile)
+        −2 a·x for each parent a and pool vector x. Written to: ‖x‖² − 2 a·x, in the order given.
+    norms : float32 array of shape (n_tile,)
+        ‖x‖²; NEVER_NEAR in the padding.
+    order : int array of shape (n_tile,)
+    fine, middle, coarse : float32 arrays of shape (n_parents, …)
+        Written to: the lowest of each LANES, LANES² and LANES³ values. What is left over in ``coarse`` stays.
     """
+    values = np.empty(len(order), np.float32)
+    for parent in range(len(products)):
+        row = products[parent]
+        for place in range(len(order)):
+            x = order[place]
+            values[place] = row[x] + norms[x]
+        row[:] = values
+        _fill_lowest(row, fine[parent])
+        _fill_lowest(fine[parent], middle[parent])
+        _fill_lowest(middle[parent], coarse[parent][: len(middle[parent]) // LANES])
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        number = ir.FloatType()
-        function_type = ir.FunctionType(number, [number, number])
-        minimum = builder.module.declare_intrinsic("llvm.minnum", [number], function_type)
-        return builder.call(minimum, arguments, fastmath=("nnan", "nsz"))
 
-    return types.float32(types.float32, types.float32), generate
-
-
-@_compiled
+@_compiled(STRICT)
 def _replace_worst(values: Float32Array, positions: IntArray, value: np.float32, position: int) -> None:
     """Replace the root of a max-heap of values, with positions alongside, by a smaller value."""
     size = len(values)
@@ -74,128 +102,125 @@ def _replace_worst(values: Float32Array, positions: IntArray, value: np.float32,
     positions[place] = position
 
 
-@_compiled
-def _lowest_in_block(base: Float32Array, slope: Float32Array, weight: np.float32) -> np.float32:
-    lowest = np.float32(np.inf)
-    for x in range(BLOCK):
-        lowest = _lesser(lowest, base[x] + weight * slope[x])
-    return lowest
+@_compiled(STRICT)
+def _bar_of(
+    first: Float32Array, second: Float32Array, weight: np.float32, rest: np.float32, places: IntArray
+) -> np.float32:
+    """Return a number just above the values at some places; there are as many of them as are kept."""
+    highest = -NEVER_NEAR
+    for place in places:
+        highest = max(highest, weight * first[place] + rest * second[place])
+    return min(np.nextafter(highest, NEVER_NEAR), ALWAYS_NEARER)
 
 
-@_compiled
-def _fill_minima(
-    first: Float32Array, second: Float32Array, norms: Float32Array, weights: Float32Array, minima: Float32Array
-) -> None:
-    """Write the lowest value of every block, for all anchors of one pair, to (n_weights, n_blocks)."""
-    base = np.empty(BLOCK, np.float32)
-    slope = np.empty(BLOCK, np.float32)
-    for block in range(len(norms) // BLOCK):
-        start = block * BLOCK
-        one = first[start : start + BLOCK]
-        other = second[start : start + BLOCK]
-        norm = norms[start : start + BLOCK]
-        for x in range(BLOCK):
-            base[x] = other[x] + norm[x]
-            slope[x] = one[x] - other[x]
-        for q in range(len(weights)):
-            minima[q, block] = _lowest_in_block(base, slope, weights[q])
+@_compiled(STRICT)
+def _settle(positions: IntArray, order: IntArray, offset: int, places: IntArray) -> None:
+    """Turn what was found in this tile into pool positions; where all was, note the places as well."""
+    n_here = 0
+    for position in positions:
+        n_here += position < 0
+    for c in range(len(positions)):
+        if positions[c] < 0:
+            place = -1 - positions[c]
+            positions[c] = offset + order[place]
+            if n_here == len(positions):
+                places[c] = place
 
 
-@_compiled
-def _nth_lowest(numbers: Float32Array, heap: Float32Array, unused: IntArray) -> Any:
-    """Return the n-th lowest number, n being the heap's length; infinity where there are fewer."""
-    heap[:] = np.inf
-    for number in numbers:
-        if number < heap[0]:
-            _replace_worst(heap, unused, number, 0)
-    return heap[0]
-
-
-@_compiled
-def _insert_block(
-    first: Float32Array,
-    second: Float32Array,
-    norms: Float32Array,
-    weight: np.float32,
-    ceiling: np.float32,
-    offset: int,
-    found: Float32Array,
+@_compiled(STRICT)
+def search_anchors(
     values: Float32Array,
-    positions: IntArray,
-) -> None:
-    """Insert what is low enough in one block into an anchor's list; ``found`` is room for BLOCK numbers."""
-    for x in range(BLOCK):
-        found[x] = (second[x] + norms[x]) + weight * (first[x] - second[x])
-    bar = min(ceiling, values[0])
-    for x in range(BLOCK):
-        if found[x] < bar:
-            _replace_worst(values, positions, found[x], offset + x)
-            bar = min(ceiling, values[0])
-
-
-@_compiled
-def search_bundles(
-    products: Float32Array,
-    norms: Float32Array,
+    fine: Float32Array,
+    middle: Float32Array,
+    coarse: Float32Array,
+    order: IntArray,
     offset: int,
-    slack: np.float32,
-    bundles: IntArray,
     first: IntArray,
     second: IntArray,
     weights: Float32Array,
-    values: Float32Array,
+    subsets: Any,
+    lowest: Float32Array,
     positions: IntArray,
 ) -> None:
-    """Search one tile of the pool for the anchors of some bundles, and update their lists.
+    """Search one tile of the pool for some anchors, and update their lists.
 
     Parameters
     ----------
-    products : float32 array of shape (n_parents, n_tile)
-        −2 a·x for each parent a and pool vector x; n_tile is a multiple of BLOCK.
-    norms : float32 array of shape (n_tile,)
-        ‖x‖²; infinite in the padding.
+    values, fine, middle, coarse, order
+        The tile, from `arrange_rows`; ``coarse`` is padded to a multiple of LANES.
     offset : int
         Position of the tile's first vector.
-    slack : float32
-        More than two evaluations of one value differ by rounding; above 0.
-    bundles : int array
-        Anchors ``bundles[i]`` to ``bundles[i + 1]`` share their parents; at most BUNDLE of them.
     first, second, weights : arrays of shape (n_anchors,)
-    values, positions : arrays of shape (n_anchors, n_kept)
+        Fast where anchors that follow each other are near each other.
+    subsets : uint8 array
+        ``SUBSETS``.
+    lowest, positions : arrays of shape (n_anchors, n_kept)
         Written to: max-heaps of the lowest ‖x‖² − 2 anchor·x so far, and where they are.
 
     Notes
     -----
-    ‖x − anchor‖² = ‖x‖² − 2 anchor·x + ‖anchor‖², and anchor·x = w·(a·x) + (1 − w)·(b·x): the identity for
-    distances on a segment, without the terms that are the same for every x.
+    ‖x − anchor‖² = ‖x‖² − 2 anchor·x + ‖anchor‖², and ‖x‖² − 2 anchor·x = w·f_a(x) + (1 − w)·f_b(x) with
+    f_a(x) = ‖x‖² − 2 a·x: the identity for distances on a segment, without the terms that are the same for
+    every x. So w·min f_a + (1 − w)·min f_b, over a block, is a lower bound of what the block holds, for every w,
+    and the minima are each parent's own. Blocks whose bound is no lower than the bar are never looked at.
 
-    Blocks are judged by their lowest value first. Of n_kept blocks each holds something as low as the
-    n_kept-th lowest of those, so only blocks down to there can hold anything that is kept.
+    The bar is the highest value of this anchor at the places that an anchor before it kept: there are n_kept
+    of those, so what is kept here is no higher.
     """
-    n_blocks = len(norms) // BLOCK
-    minima = np.empty((BUNDLE, n_blocks), np.float32)
-    heap = np.empty(values.shape[1], np.float32)
-    unused = np.empty(values.shape[1], np.int32)
-    found = np.empty(BLOCK, np.float32)
-    for bundle in range(len(bundles) - 1):
-        begin, end = bundles[bundle], bundles[bundle + 1]
-        one, other = products[first[begin]], products[second[begin]]
-        _fill_minima(one, other, norms, weights[begin:end], minima)
-        for anchor in range(begin, end):
-            lows = minima[anchor - begin]
-            ceiling = _nth_lowest(lows, heap, unused) + slack
-            kept, places = values[anchor], positions[anchor]
-            for block in range(n_blocks):
-                if lows[block] < ceiling and lows[block] < kept[0]:
-                    start = block * BLOCK
-                    stop = start + BLOCK
-                    _insert_block(
-                        one[start:stop], other[start:stop], norms[start:stop],
-                        weights[anchor], ceiling, offset + start, found, kept, places,
-                    )  # fmt: skip
+    n_kept = lowest.shape[1]
+    n_tile = values.shape[1]
+    is_hinted = n_kept <= n_tile
+    last = np.arange(n_kept).astype(np.int32)  # places that the anchor before kept
+    opening = last.copy()  # places that the first anchor of the pair before kept
+    blocks, others = np.empty(n_tile + LANES, np.int32), np.empty(n_tile + LANES, np.int32)
+    for anchor in range(len(first)):
+        one, other, weight = first[anchor], second[anchor], weights[anchor]
+        rest = np.float32(1) - weight
+        near, far = values[one], values[other]
+        heap, kept = lowest[anchor], positions[anchor]
+        is_opening = anchor == 0 or one != first[anchor - 1] or other != second[anchor - 1]
+        bar = min(ALWAYS_NEARER, heap[0])
+        if is_hinted:
+            bar = min(bar, _bar_of(near, far, weight, rest, last))
+            if is_opening:
+                bar = min(bar, _bar_of(near, far, weight, rest, opening))
+        n = 0
+        for start in range(0, coarse.shape[1], LANES):
+            n = append_below(coarse[one], coarse[other], start, weight, rest, bar, subsets, blocks, n)
+        m = 0
+        for b in range(n):
+            m = append_below(middle[one], middle[other], blocks[b] * LANES, weight, rest, bar, subsets, others, m)
+        n = 0
+        for b in range(m):
+            n = append_below(fine[one], fine[other], others[b] * LANES, weight, rest, bar, subsets, blocks, n)
+        for b in range(n):
+            m = append_below(near, far, blocks[b] * LANES, weight, rest, bar, subsets, others, 0)
+            for c in range(m):
+                value = weight * near[others[c]] + rest * far[others[c]]
+                if value < bar:
+                    _replace_worst(heap, kept, value, -1 - others[c])
+                    bar = min(bar, heap[0])
+        _settle(kept, order, offset, last)
+        if is_opening:
+            opening[:] = last
 
 
-@_compiled
+@_compiled(FAST)
+def _fill_anchor(one: Float32Array, other: Float32Array, weight: Any, anchor: Any) -> None:
+    for d in range(len(anchor)):
+        anchor[d] = weight * one[d] + (1.0 - weight) * other[d]
+
+
+@_compiled(FAST)
+def _distance(vector: Float32Array, anchor: Any) -> Any:
+    total = 0.0
+    for d in range(len(anchor)):
+        difference = np.float64(vector[d]) - anchor[d]
+        total += difference * difference
+    return np.sqrt(total)
+
+
+@_compiled(STRICT)
 def measure_links(
     pool: Float32Array,
     rows: IntArray,
@@ -207,17 +232,43 @@ def measure_links(
     distances: Any,
 ) -> None:
     """Write the float64 distance of each anchor to each of its positions, both (n_anchors, n), by differences."""
-    dim = pool.shape[1]
-    anchor = np.empty(dim, np.float64)
+    anchor = np.empty(pool.shape[1], np.float64)
     for i in range(len(positions)):
-        weight = weights[i]
-        one, other = parents[first[i]], parents[second[i]]
-        for d in range(dim):
-            anchor[d] = weight * one[d] + (1.0 - weight) * other[d]
+        _fill_anchor(parents[first[i]], parents[second[i]], weights[i], anchor)
         for c in range(positions.shape[1]):
-            vector = pool[rows[positions[i, c]]]
-            total = 0.0
-            for d in range(dim):
-                difference = np.float64(vector[d]) - anchor[d]
-                total += difference * difference
-            distances[i, c] = np.sqrt(total)
+            distances[i, c] = _distance(pool[rows[positions[i, c]]], anchor)
+
+
+@_compiled(STRICT)
+def nearest_links(
+    pool: Float32Array,
+    rows: IntArray,
+    parents: Float32Array,
+    first: IntArray,
+    second: IntArray,
+    weights: Any,
+    positions: IntArray,
+    nearest: IntArray,
+    distances: Any,
+) -> None:
+    """Write the k nearest of each anchor's positions and their float64 distances, both (n_anchors, k).
+
+    Nearest first; of two at the same distance the lower position comes first. For a small k: what is nearer is
+    inserted into a sorted list.
+    """
+    anchor = np.empty(pool.shape[1], np.float64)
+    k = nearest.shape[1]
+    for i in range(len(positions)):
+        _fill_anchor(parents[first[i]], parents[second[i]], weights[i], anchor)
+        n_listed = 0
+        for position in positions[i]:
+            distance = _distance(pool[rows[position]], anchor)
+            if n_listed < k:
+                n_listed += 1
+            elif (distance, position) >= (distances[i, k - 1], nearest[i, k - 1]):
+                continue
+            place = n_listed - 1
+            while place > 0 and (distance, position) < (distances[i, place - 1], nearest[i, place - 1]):
+                distances[i, place], nearest[i, place] = distances[i, place - 1], nearest[i, place - 1]
+                place -= 1
+            distances[i, place], nearest[i, place] = distance, position

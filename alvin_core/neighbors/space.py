@@ -17,6 +17,7 @@ __all__ = ["SearchSpace"]
 UNIT_ROUNDOFF = 2.0**-24  # of float32
 ROWS_FOR_CENTRE = 4096
 PAIRS_AT_ONCE = 4096
+PARENTS_OF_TABLE = 1024  # with no more of them, all products between parents are taken: 8 MB
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,11 @@ class SearchSpace:
         """Return the anchors' squared norms, centred and scaled, of shape (n_anchors,)."""
         first, second, weights = self.points.first, self.points.second, self.points.weights
         parents = self.scaled_parents()
-        pairs, pair_of = np.unique(first * len(parents) + second, return_inverse=True)
-        products = np.empty(len(pairs))
-        for start in range(0, len(pairs), PAIRS_AT_ONCE):
-            ones, others = np.divmod(pairs[start : start + PAIRS_AT_ONCE], len(parents))
-            products[start : start + PAIRS_AT_ONCE] = np.einsum(
-                "pd,pd->p", parents[ones], parents[others], dtype=np.float64
-            )
+        if len(parents) <= PARENTS_OF_TABLE:
+            exact = parents.astype(np.float64)
+            products, pair_of = (exact @ exact.T).ravel(), first * len(parents) + second
+        else:
+            products, pair_of = _products_of_pairs(parents, first, second)
         norms = np.einsum("pd,pd->p", parents, parents, dtype=np.float64)
         rest = 1.0 - weights
         return np.asarray(
@@ -149,3 +148,16 @@ class SearchSpace:
         dim = parents.shape[1]
         smallest = dim * 2.0**-126  # below this float32 rounds absolutely, not relatively
         return np.asarray((dim + 32) * UNIT_ROUNDOFF * (anchor_reach + point_reach) ** 2 + smallest)
+
+
+def _products_of_pairs(
+    parents: Float32Array, first: IntArray, second: IntArray
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the product of each pair that occurs, and which is whose: of shapes (n_pairs,) and (n_anchors,)."""
+    pairs, pair_of = np.unique(first * len(parents) + second, return_inverse=True)
+    products = np.empty(len(pairs))
+    for start in range(0, len(pairs), PAIRS_AT_ONCE):
+        part = slice(start, start + PAIRS_AT_ONCE)
+        ones, others = np.divmod(pairs[part], len(parents))
+        products[part] = np.einsum("pd,pd->p", parents[ones], parents[others], dtype=np.float64)
+    return products, pair_of

@@ -188,6 +188,8 @@ def test_torch_gives_the_same_in_tiles_and_parts(monkeypatch) -> None:
     whole = nearest_in_pool(pool, np.arange(5000), anchors, backend="segments")
     monkeypatch.setattr(torch_exact, "TILE_NUMBERS", 15 * 1024)
     monkeypatch.setitem(torch_exact.VALUES_AT_ONCE, "cpu", 7 * 1024)
+    monkeypatch.setattr(torch_exact, "BLOCKS_PER_KEPT", 1)  # too few: more are looked at
+    monkeypatch.setattr(torch_exact, "MORE_BLOCKS", 2)
     monkeypatch.setitem(torch_exact.LINK_NUMBERS_AT_ONCE, "cpu", 3 * 17 * 12)
     found = nearest_in_pool(pool, np.arange(5000), anchors, backend="torch")
     np.testing.assert_array_equal(found.rows, whole.rows)
@@ -214,10 +216,10 @@ def test_torch_halves_the_batch_when_memory_runs_out_and_says_so(monkeypatch) ->
     expected = nearest_in_pool(pool, np.arange(len(pool)), anchors, backend="torch")
     real = torch_exact._lowest
 
-    def cramped(values, n_kept):
-        if len(values) > 40:
+    def cramped(tile, anchors, *arguments):
+        if len(anchors.first) > 40:
             raise torch.OutOfMemoryError("out of memory")
-        return real(values, n_kept)
+        return real(tile, anchors, *arguments)
 
     monkeypatch.setattr(torch_exact, "_lowest", cramped)
     notes = []

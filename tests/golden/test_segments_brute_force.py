@@ -103,6 +103,27 @@ def silent_points(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
     return points
 
 
+def subnormal_points(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
+    return (1e-42 * rng.normal(size=(n, dim))).astype(np.float32)  # a few hundred of float32's smallest steps
+
+
+def far_points(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
+    return (1e6 + rng.normal(size=(n, dim))).astype(np.float32)  # float32 has 16 steps from 0 to 1 there: many ties
+
+
+def points_on_sphere(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
+    points = rng.normal(size=(n, dim))
+    return (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+
+
+def points_on_line(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
+    return np.outer(rng.permutation(n), np.ones(dim)).astype(np.float32)  # every distance occurs twice
+
+
+def zero_points(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
+    return np.zeros((n, dim), dtype=np.float32)
+
+
 WORLDS = [
     random_points,
     clustered_points,
@@ -115,16 +136,36 @@ WORLDS = [
     grid_points,
     points_with_outlier,
     silent_points,
+    subnormal_points,
+    far_points,
+    points_on_sphere,
+    points_on_line,
+    zero_points,
 ]
 
 
+@pytest.mark.parametrize("backend", ["segments", "torch"])
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.__name__)
 @pytest.mark.parametrize(("n_pool", "dim"), [(1, 3), (129, 1), (700, 2), (2500, 24)])
-def test_neighbors_are_those_of_brute_force_in_every_world(world, n_pool, dim) -> None:
+def test_neighbors_are_those_of_brute_force_in_every_world(world, n_pool, dim, backend) -> None:
     rng = np.random.default_rng([n_pool, dim])
     pool, parents = world(rng, n_pool, dim), world(rng, 12, dim)
     anchors = anchors_between(parents, 150, rng)
-    found = nearest_in_pool(pool, np.arange(n_pool), anchors, k=min(10, n_pool), backend="segments")
+    found = nearest_in_pool(pool, np.arange(n_pool), anchors, k=min(10, n_pool), backend=backend)
+    assert_is_brute_force(found, pool)
+
+
+@pytest.mark.parametrize("backend", ["segments", "torch"])
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.__name__)
+def test_neighbors_are_those_of_brute_force_for_all_anchors_of_all_pairs(world, backend) -> None:
+    # As in a round: many weights of each pair, 0 and 1 and the smallest number among them, and many blocks.
+    rng = np.random.default_rng(10)
+    pool, parents = world(rng, 4700, 6), world(rng, 9, 6)
+    first, second = (np.repeat(rows.ravel(), 12) for rows in np.meshgrid(np.arange(3), np.arange(3, 9)))
+    weights = rng.beta(2, 2, len(first)).astype(np.float32)
+    weights[::12], weights[1::12], weights[2::12] = 0, 1, 1e-45
+    anchors = Anchors(parents, np.arange(9), first, second, weights, np.zeros(len(first), dtype=np.int64))
+    found = nearest_in_pool(pool, rng.permutation(4700), anchors, k=10, backend=backend)
     assert_is_brute_force(found, pool)
 
 
@@ -164,7 +205,14 @@ def test_a_pair_of_one_and_the_same_parent_is_that_parent() -> None:
     assert_is_brute_force(found, pool)
 
 
-def test_more_anchors_on_one_pair_than_are_searched_together() -> None:
+def test_one_parent_alone_and_its_anchors() -> None:
+    rng = np.random.default_rng(11)
+    pool = random_points(rng, 1200, 5)
+    found = nearest_in_pool(pool, np.arange(1200), anchors_between(pool[:1], 30, rng), k=8, backend="segments")
+    assert_is_brute_force(found, pool)
+
+
+def test_many_anchors_on_one_pair() -> None:
     rng = np.random.default_rng(3)
     pool = random_points(rng, 900, 6)
     anchors = anchors_between(pool[:3], 500, rng)

@@ -51,6 +51,47 @@ def test_a_device_finds_what_brute_force_finds(device, n_pool, dim, n_anchors, k
     np.testing.assert_allclose(found.distances, np.take_along_axis(distances, rows, axis=1), rtol=1e-12)
 
 
+@pytest.mark.parametrize("n_tiles", [1, 4])
+def test_a_device_looks_at_enough_blocks_whatever_it_starts_with(device, n_tiles, monkeypatch) -> None:
+    from alvin_core.neighbors import torch_exact
+
+    pool, anchors = make_world(9000, 32, 250)
+    pool[::3] = np.float32(3) + np.float32(1e-3) * pool[::3]  # a dense middle: bounds tell little apart there
+    expected = nearest_in_pool(pool, np.arange(9000), anchors, k=10, backend="segments")
+    monkeypatch.setattr(torch_exact, "BLOCKS_PER_KEPT", 1)
+    monkeypatch.setattr(torch_exact, "MORE_BLOCKS", 2)
+    monkeypatch.setattr(torch_exact, "TILE_NUMBERS", 40 * 9008 // n_tiles)
+    looked_at = []
+    real = torch_exact._look
+
+    def look(tile, between, bars, n_kept, n_looked_at):
+        looked_at.append(n_looked_at)
+        return real(tile, between, bars, n_kept, n_looked_at)
+
+    monkeypatch.setattr(torch_exact, "_look", look)
+    found = nearest_in_pool(pool, np.arange(9000), anchors, k=10, backend="torch", device=device)
+    np.testing.assert_array_equal(found.rows, expected.rows)
+    assert max(looked_at) >= 4 * min(looked_at)
+
+
+def test_a_device_holds_no_number_for_each_anchor_and_example(device, monkeypatch) -> None:
+    from alvin_core.neighbors import torch_exact
+
+    pool, anchors = make_world(6000, 8, 700)
+    monkeypatch.setitem(torch_exact.VALUES_AT_ONCE, device, 50_000)
+    largest = []
+    real = torch_exact._look
+
+    def look(tile, between, bars, n_kept, n_looked_at):
+        largest.append(len(between.first) * tile.numbers_for(n_looked_at))
+        return real(tile, between, bars, n_kept, n_looked_at)
+
+    monkeypatch.setattr(torch_exact, "_look", look)
+    nearest_in_pool(pool, np.arange(6000), anchors, k=10, backend="torch", device=device)
+    assert len(largest) > 1
+    assert max(largest) <= 50_000
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param("cuda", marks=pytest.mark.gpu), pytest.param("mps", marks=pytest.mark.gpu)]
 )
