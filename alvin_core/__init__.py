@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from alvin_core.data.problems import Problem, Report
     from alvin_core.data.reading import load_dataset
     from alvin_core.data.samples import sample_names, sample_path
+    from alvin_core.data.spreadsheets import csv_of
     from alvin_core.device import DevicePlan, plan_device
     from alvin_core.errors import (
         AlvinError,
@@ -103,6 +104,12 @@ if TYPE_CHECKING:
         Selection,
         TrainingDynamics,
     )
+    from alvin_core.upkeep.backup import backup_store
+    from alvin_core.upkeep.counting import StoreCounts, count_store
+    from alvin_core.upkeep.findings import Finding, StoreReport
+    from alvin_core.upkeep.mending import repair_store
+    from alvin_core.upkeep.restoring import restore_store
+    from alvin_core.upkeep.verifying import verify_store
     from alvin_core.worker import (
         Job,
         WorkerStatus,
@@ -147,6 +154,7 @@ __all__ = [
     "EncoderError",
     "EncoderSettings",
     "Explanation",
+    "Finding",
     "GroupSettings",
     "Groups",
     "Job",
@@ -185,7 +193,9 @@ __all__ = [
     "SideView",
     "SliceInfo",
     "SliceRule",
+    "StoreCounts",
     "StoreError",
+    "StoreReport",
     "StoreVersionError",
     "SubmitReport",
     "Texts",
@@ -198,11 +208,14 @@ __all__ = [
     "__version__",
     "ask",
     "automatic_map_points",
+    "backup_store",
     "cancel_job",
     "check_dataset",
     "comparison_markdown",
+    "count_store",
     "create_comparison",
     "create_run",
+    "csv_of",
     "delete_run",
     "describe_settings",
     "enqueue_job",
@@ -225,7 +238,9 @@ __all__ = [
     "purge_trash",
     "rank_candidates",
     "read_phase",
+    "repair_store",
     "restore_run",
+    "restore_store",
     "results_of",
     "runs_alike",
     "sample_names",
@@ -238,6 +253,7 @@ __all__ = [
     "sweep_world",
     "trash_run",
     "unpack_run",
+    "verify_store",
     "worker_status",
 ]
 

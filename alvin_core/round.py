@@ -49,7 +49,7 @@ class RoundResult:
     vectors : float32 array of shape (n_vectors, dim)
         Representations of labeled and pool examples, in the order of ``vector_rows``.
     vector_rows : int array of shape (n_vectors,)
-        Rows in the data set, ascending.
+        Rows in the data set: ``pool_rows``, then ``labeled_rows``.
     metrics : dict
         Split -> what `alvin_core.metrics.evaluate` returns.
     summary : dict
@@ -121,7 +121,7 @@ def run_round(
         raise ValueError("run_round: space = 'encoder' needs the embeddings")
     seconds: dict[str, float] = {}
     dataset, labeled_rows = inputs.dataset, inputs.labeled_rows
-    pool_rows = np.setdiff1d(dataset.rows_of("pool"), labeled_rows)
+    pool_rows = _open_rows(dataset, labeled_rows)
 
     with _timed(seconds, "train"):
         model = train_model(inputs, settings, plan, progress)
@@ -133,7 +133,7 @@ def run_round(
         metrics = _evaluate_splits(dataset, probs)
     with _timed(seconds, "select"):
         groups = _infer_groups(inputs, settings, model.dynamics)
-        pool = pool_of(inputs, settings, predicted, groups, model, pool_rows, plan, progress)
+        pool = pool_of(inputs, settings, predicted, groups, model, plan, progress)
         selection = select_proposal(pool, settings, inputs.round_no)
     with _timed(seconds, "measure"):
         beside = select_alternatives(pool, settings, inputs.round_no)
@@ -155,6 +155,14 @@ def run_round(
         seconds=seconds,
         warnings=warnings_of(groups, dataset.classes, selection, len(pool)) + selection.warnings + beside.warnings,
     )
+
+
+def _open_rows(dataset: Dataset, labeled_rows: IntArray) -> IntArray:
+    """Return the rows of the pool's unlabeled examples, ascending."""
+    is_labeled = np.zeros(len(dataset), dtype=bool)
+    is_labeled[labeled_rows] = True
+    rows = dataset.rows_of("pool")
+    return rows[~is_labeled[rows]]
 
 
 @contextmanager

@@ -195,7 +195,8 @@ class RuntimeSettings:
     threads: Annotated[int, About("Threads to compute with; 0 takes one for each core.", least=0)] = 0
     # for torch, faiss, numba and OpenMP alike
     inference_dtype: Annotated[
-        Literal["auto", "float32", "bfloat16"], About("Number format of predictions; bfloat16 is faster, less exact.")
+        Literal["auto", "float32", "bfloat16", "int16"],
+        About("Number format of the frozen encoder and of predictions; float32 is the most exact."),
     ] = "auto"
     beside: Annotated[
         Literal["all", "entropy", "none"],

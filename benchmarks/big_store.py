@@ -99,7 +99,7 @@ def _compute(
         labeled=LabeledSet(ids, labeled_classes, everything[labeled_rows], groups),
     )
     selection = select_proposal(pool, settings, round_no)
-    alternatives, reasons = select_alternatives(pool, settings, round_no)
+    beside = select_alternatives(pool, settings, round_no)
     result = RoundResult(
         round_no=round_no,
         labeled_rows=labeled_rows,
@@ -107,14 +107,14 @@ def _compute(
         dynamics=TrainingDynamics(ids, correct, confidence),
         groups=groups,
         selection=selection,
-        alternatives=alternatives,
+        alternatives=beside.selections,
         probs=probs,
         vectors=everything[vector_rows],
         vector_rows=vector_rows,
         metrics={},
-        summary=summarize(dataset, pool, pool_rows, selection, alternatives, settings),
+        summary=summarize(dataset, pool, pool_rows, selection, beside, settings),
         seconds={},
-        warnings=(*selection.warnings, *reasons),
+        warnings=(*selection.warnings, *beside.warnings),
     )
     return result, {"device": "drawn by chance"}
 

@@ -33,11 +33,14 @@ class Peer:
         Pool, budget, settings and seed -> rows.
     kept_low : callable or None
         Pool and rows -> what the strategy keeps low, where chance decides the picks.
+    is_slow : bool
+        Whether it takes a quarter of a minute or more for 100,000 examples.
     """
 
     name: str
     pick: Callable[[Pool, int, RunSettings, int], IntArray]
     kept_low: Callable[[Pool, IntArray], float] | None = None
+    is_slow: bool = False
 
 
 def highest(scores: FloatArray, budget: int) -> IntArray:
@@ -155,9 +158,9 @@ PEERS = {
     "margin": by_uncertainty("margin_sampling"),
     "least-confidence": by_uncertainty("least_confident"),
     "bald": Peer("small-text", bald),
-    "badge": Peer("scikit-activeml", badge, gradient_potential),
-    "coreset": Peer("small-text", coreset),
-    "bert-km": Peer("small-text", bert_km, spread),
-    "typiclust": Peer("scikit-activeml", typiclust, spread),
+    "badge": Peer("scikit-activeml", badge, gradient_potential, is_slow=True),
+    "coreset": Peer("small-text", coreset, is_slow=True),
+    "bert-km": Peer("small-text", bert_km, spread, is_slow=True),
+    "typiclust": Peer("scikit-activeml", typiclust, spread, is_slow=True),
     "cal": Peer("scikit-activeml", cal),
 }

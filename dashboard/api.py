@@ -10,6 +10,9 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from importlib import import_module
+from time import perf_counter
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from starlette.concurrency import run_in_threadpool
@@ -18,8 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from alvin_core import AlvinError, SettingsError, StoreError
-from dashboard import map_arrays, watching
-from dashboard.map_arrays import MapGoneError
+from dashboard import starting
 
 if TYPE_CHECKING:
     from dashboard.map_arrays import Space
@@ -48,7 +50,9 @@ class _BadAddressError(AlvinError):
 
 async def _positions(request: Request) -> Response:
     return await _answer(
-        lambda: map_arrays.positions_bytes(_run_id(request), _number(request, "round"), _space(request), _of(request)),
+        lambda: _late("map_arrays").positions_bytes(
+            _run_id(request), _number(request, "round"), _space(request), _of(request)
+        ),
         BINARY,
         FOR_EVER,
     )
@@ -56,7 +60,7 @@ async def _positions(request: Request) -> Response:
 
 async def _codes(request: Request) -> Response:
     return await _answer(
-        lambda: map_arrays.codes_bytes(
+        lambda: _late("map_arrays").codes_bytes(
             _run_id(request), _number(request, "round"), _part(request, "color_by", _WORD), _of(request)
         ),
         BINARY,
@@ -66,13 +70,17 @@ async def _codes(request: Request) -> Response:
 
 async def _marks(request: Request) -> Response:
     return await _answer(
-        lambda: map_arrays.marks_bytes(_run_id(request), _number(request, "round"), _of(request)), BINARY, FOR_EVER
+        lambda: _late("map_arrays").marks_bytes(_run_id(request), _number(request, "round"), _of(request)),
+        BINARY,
+        FOR_EVER,
     )
 
 
 async def _anchors(request: Request) -> Response:
     return await _answer(
-        lambda: map_arrays.anchors_json(_run_id(request), _number(request, "round"), _space(request), _of(request)),
+        lambda: _late("map_arrays").anchors_json(
+            _run_id(request), _number(request, "round"), _space(request), _of(request)
+        ),
         JSON,
         FOR_EVER,
     )
@@ -99,18 +107,31 @@ async def _blind_texts(request: Request) -> Response:
 async def _watch(request: Request) -> Response:
     """For the page's own script, see `dashboard.watching`: ``-`` stands for no run."""
     run_id = "" if request.path_params["run_id"] == "-" else request.path_params["run_id"]
-    return await _answer(lambda: _as_json(watching.look(_run_id(request) if run_id else "")), JSON, NEVER)
+    return await _answer(lambda: _as_json(_late("watching").look(_run_id(request) if run_id else "")), JSON, NEVER)
 
 
 async def _ready(_: Request) -> Response:
     return Response(_as_json({"ready": True}), media_type=JSON, headers={"Cache-Control": NEVER, **GUARDS})
 
 
+async def _healthz(_: Request) -> Response:
+    code, told = await run_in_threadpool(lambda: _late("health").health())
+    headers = {"Cache-Control": NEVER, **GUARDS}
+    return Response(_as_json(told), status_code=code, media_type=JSON, headers=headers)
+
+
+async def _metrics(_: Request) -> Response:
+    content = await run_in_threadpool(lambda: _late("health").metrics())
+    headers = {"Cache-Control": NEVER, **GUARDS, "Content-Type": _late("health").METRICS_TYPE}
+    return Response(content, headers=headers)
+
+
 def _example(run_id: str, round_no: int, index: int) -> dict[str, Any]:
     """What a hover shows of a point. Its label only where it was given, by the round or since."""
-    run, columns = map_arrays.run_of(run_id), map_arrays.columns_of(run_id, round_no)
+    arrays = _late("map_arrays")
+    run, columns = arrays.run_of(run_id), arrays.columns_of(run_id, round_no)
     if index >= len(columns.ids):
-        raise MapGoneError(f"point {index:,} is not on the map, which has {len(columns.ids):,}")
+        raise arrays.MapGoneError(f"point {index:,} is not on the map, which has {len(columns.ids):,}")
     texts = run.texts([int(columns.rows[index])])[0]
     label = int(columns.label[index]) if columns.labeled[index] else int(columns.label_now[index])
     return {
@@ -125,19 +146,37 @@ def _example(run_id: str, round_no: int, index: int) -> dict[str, Any]:
 
 
 async def _answer(make: Callable[[], bytes], media_type: str, cache: str) -> Response:
-    """Answer with what ``make`` returns. It runs in a thread: the store and a first map take time."""
+    """Answer with what ``make`` returns, and count the answer."""
+    began = perf_counter()
+    response = await _answer_of(make, media_type, cache)
+    _late("health").count_answer(response.status_code, perf_counter() - began)
+    return response
+
+
+async def _answer_of(make: Callable[[], bytes], media_type: str, cache: str) -> Response:
+    # In a thread: the store and a first map take time.
     try:
         content = await run_in_threadpool(make)
-    except _BadAddressError as error:
-        return _refusal(400, str(error))
-    except (MapGoneError, StoreError, SettingsError) as error:
-        return _refusal(404, str(error))
     except AlvinError as error:
-        return _refusal(500, str(error))
+        return _refusal(_status_of(error), str(error))
     except Exception:
         _log.exception("A route of the map failed")
         return _refusal(500, "the server failed to make this; its log tells why")
+    if cache == FOR_EVER:  # what a map draws
+        starting.sent()
     return Response(content, media_type=media_type, headers={"Cache-Control": cache, **GUARDS})
+
+
+def _late(name: str) -> ModuleType:
+    """Return a module of the dashboard; in a thread, for the server answers before the store's libraries are there."""
+    starting.wait()
+    return import_module(f"dashboard.{name}")
+
+
+def _status_of(error: AlvinError) -> int:
+    if isinstance(error, _BadAddressError):
+        return 400
+    return 404 if isinstance(error, StoreError | SettingsError | _late("map_arrays").MapGoneError) else 500
 
 
 def _refusal(status: int, message: str) -> Response:
@@ -188,5 +227,7 @@ ROUTES = [
     Route("/api/texts/{run_id}/{round}/blind/{index}", _blind_texts),
     Route("/api/watch/{run_id}", _watch),
     Route("/api/ready", _ready),
+    Route("/healthz", _healthz),
+    Route("/metrics", _metrics),
 ]
 """For Streamlit's ``st.App``."""

@@ -12,21 +12,20 @@ import streamlit as st
 
 from dashboard.api import ROUTES
 from dashboard.components.map import BUNDLE_ROUTES
-from dashboard.data import store
-from dashboard.supervising import WorkerKeeper
+from dashboard.starting import Start
 
 __all__ = ["app"]
 
 
 @asynccontextmanager
 async def _lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
-    keeper = WorkerKeeper(store())
-    keeper.start()
+    start = Start()
+    start.begin()
     try:
         yield {}
     finally:
         # Ending the worker takes seconds; the loop goes on closing connections meanwhile.
-        await asyncio.to_thread(keeper.stop)
+        await asyncio.to_thread(start.end)
 
 
 app = st.App(Path(__file__).with_name("app.py"), lifespan=_lifespan, routes=[*ROUTES, *BUNDLE_ROUTES])

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from alvin_core.cli.commands import COMMANDS, Listed
 from alvin_core.cli.output import complain, reason, say, silence_pipe, use_utf8
 from alvin_core.errors import AlvinError, Cancelled
 from alvin_core.quiet import QUIET
@@ -20,32 +21,6 @@ __all__ = ["app", "build_command", "run_app"]
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
-
-# In the order of the help.
-COMMANDS = (
-    "start",
-    "step",
-    "adding",
-    "show",
-    "why",
-    "diagnose",
-    "shortcuts",
-    "slices",
-    "branches",
-    "compare",
-    "phase",
-    "report",
-    "export",
-    "store",
-    "history",
-    "keeping",
-    "demo",
-    "dashboard",
-    "worker",
-    "data",
-    "settings",
-    "doctor",
-)
 
 app = typer.Typer(
     name="alvin",
@@ -77,13 +52,27 @@ def alvin(
     """Active learning via interpolation: run rounds on your texts, and see why each example is picked."""
 
 
-def build_command() -> typer.core.TyperGroup:
-    """Build the whole command tree."""
+def build_command(name: str | None = None) -> typer.core.TyperGroup:
+    """Build the command tree.
+
+    Parameters
+    ----------
+    name : str, optional
+        The one command that is called: the modules of the others are not imported, and they are there by name and
+        summary alone, which is what the help and a misspelt name need. None builds all of them.
+    """
     from typer.main import get_group
 
-    for name in COMMANDS:
-        import_module(f"alvin_core.cli.{name}")
-    return get_group(app)
+    for one, listed in COMMANDS.items():
+        if name in (None, one):
+            import_module(f"alvin_core.cli.{listed.module}")
+    tree = get_group(app)
+    tree.commands = {one: tree.commands.get(one) or _as_listed(one, listed) for one, listed in COMMANDS.items()}
+    return tree
+
+
+def _as_listed(name: str, listed: Listed) -> typer.core.TyperCommand:
+    return typer.core.TyperCommand(name, help=listed.summary, rich_help_panel=listed.panel)
 
 
 def run_app(argv: Sequence[str] | None = None) -> int:
@@ -104,7 +93,8 @@ def run_app(argv: Sequence[str] | None = None) -> int:
 
 
 def _invoke(arguments: list[str]) -> int:
-    command = build_command()
+    # Every option before the command is a flag, so the first other word is its name.
+    command = build_command(next((word for word in arguments if not word.startswith("-")), ""))
     with command.make_context("alvin", arguments) as context:
         command.invoke(context)
     sys.stdout.flush()

@@ -9,8 +9,9 @@ import typer
 
 from alvin_core.cli.app import app
 from alvin_core.cli.asking import agreed
-from alvin_core.cli.options import JsonOption, RunArgument, StoreOption, is_new, store_path
-from alvin_core.cli.output import counted, listing, print_json, say, tell
+from alvin_core.cli.options import JsonOption, QuietOption, RunArgument, StoreOption, is_new, store_path
+from alvin_core.cli.output import counted, listing, print_json, say, tell, warn
+from alvin_core.cli.progress_bar import Watch
 from alvin_core.errors import SettingsError, StoreError
 
 HEADER = ("name", "id", "strategy", "rounds", "labels", "data", "deleted (UTC)")
@@ -100,12 +101,39 @@ def trash(
 
 
 @app.command(rich_help_panel="Runs", epilog="Example: `alvin restore first`")
-def restore(run: RunArgument, store: StoreOption = None) -> None:
-    """Bring a run back from the trash, as it was."""
+def restore(
+    what: Annotated[
+        str, typer.Argument(metavar="RUN|FILE.tar", help="A run in the trash, or a file that `alvin backup` wrote.")
+    ],
+    store: StoreOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Bring a run back from the trash, or make a store of a backup.
+
+    A run is as it was. A backup becomes a new store, in a folder that is not there yet, as in `alvin restore monday.tar
+    --store again`; on any error none is made.
+    """
+    from alvin_core.upkeep.restoring import is_backup
+
+    folder = store_path(store)
+    if is_backup(Path(what).expanduser()):
+        _restore_backup(Path(what).expanduser(), folder, quiet=quiet)
+        return
     from alvin_core.run.trash import restore_run
 
-    restored = restore_run(store_path(store), run)
+    restored = restore_run(folder, what)
     say(f"restored the run {restored.name!r} with {counted(restored.n_rounds, 'round')}")
+
+
+def _restore_backup(file: Path, folder: Path, *, quiet: bool) -> None:
+    from alvin_core.upkeep.restoring import restore_store
+
+    with Watch(quiet=quiet) as watch:
+        report = restore_store(file, folder, progress=watch)
+    for one in report.findings:
+        warn(str(one))
+    labels = f"{report.n_labels:,} label events"
+    say(f"restored {counted(report.n_runs, 'run')} with {counted(report.n_rounds, 'round')} and {labels} to {folder}")
 
 
 def _list(folder: Path, *, as_json: bool) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_labels"]
 
+TABLES = (".csv", ".tsv")  # in which `alvin export` puts an apostrophe before what looks like a formula
+
 
 def read_labels(path: Path) -> pd.DataFrame:
     """Read a file of labels: CSV, TSV, JSON Lines or Parquet, with the columns ``id`` and ``label``.
@@ -41,7 +43,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     pairs: list[tuple[str, str]] = []
     if opened is not None and _has_columns(opened.header, log):
         try:
-            pairs = list(_pairs(opened.records(("id", "label"), log), log))
+            pairs = list(_pairs(opened.records(("id", "label"), log), log, is_csv=path.suffix.lower() in TABLES))
         except UNREADABLE as error:
             log.add("cut off or damaged", "make the file again", what=f"cut off or damaged: {error}")
     if not log.count("error") and not pairs:
@@ -60,9 +62,10 @@ def _has_columns(header: tuple[str, ...], log: ProblemLog) -> bool:
     return not log.count("error")
 
 
-def _pairs(records: Iterable[Record], log: ProblemLog) -> Iterable[tuple[str, str]]:
+def _pairs(records: Iterable[Record], log: ProblemLog, *, is_csv: bool) -> Iterable[tuple[str, str]]:
     """Yield ids and labels as a data set reads them: 1 and 1.0 are both "1", what is absent is blank."""
     from alvin_core.data.packing import NestedValueError, as_text
+    from alvin_core.data.spreadsheets import as_written
 
     for line, values in records:
         try:
@@ -71,7 +74,7 @@ def _pairs(records: Iterable[Record], log: ProblemLog) -> Iterable[tuple[str, st
         except NestedValueError:
             log.add("a list or an object where one value is expected", "give one id and one label", row=line)
         else:
-            yield id_, label
+            yield (as_written(id_), as_written(label)) if is_csv else (id_, label)
 
 
 def _refuse(log: ProblemLog) -> None:

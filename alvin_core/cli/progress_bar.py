@@ -28,6 +28,9 @@ STAGES = {
     "predict": "predict",
     "retrieve": "find neighbors",
     "select": "select",
+    "verify": "look through the store",
+    "backup": "copy files",
+    "restore": "unpack",
 }
 
 

@@ -46,6 +46,24 @@ class Texts:
             lengths += map(len, part)
         return cls(np.frombuffer(bytes(packed), dtype=np.uint8), np.cumsum(lengths, dtype=np.int64))
 
+    @classmethod
+    def of_strings(cls, strings: NDArray[np.str_]) -> Texts:
+        """Pack an array of strings, such as a column of ids: as `pack` does, without a Python string for each."""
+        width = strings.dtype.itemsize // 4
+        if not len(strings) or not width or not strings.dtype.isnative:
+            return cls.pack(strings.tolist())
+        parts, lengths = [], []
+        for start in range(0, len(strings), PACKED_AT_ONCE):
+            block = np.ascontiguousarray(strings[start : start + PACKED_AT_ONCE])
+            table = block.view(np.uint32).reshape(-1, width)
+            is_filled = table != 0
+            # numpy fills strings up with nulls. Of ASCII each character is a byte; a null within a string is rare.
+            if table.max() >= 128 or (is_filled[:, 1:] & ~is_filled[:, :-1]).any():
+                return cls.pack(strings.tolist())
+            parts.append(table[is_filled].astype(np.uint8))
+            lengths.append(is_filled.sum(axis=1))
+        return cls(np.concatenate(parts), np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)]))
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -166,7 +184,7 @@ class Dataset:
         )
         for column in columns:
             # Packed as texts, so that the width numpy chose for its strings does not change the hash.
-            sha.update(b"-" if column is None else Texts.pack(column.tolist()).digest().encode())
+            sha.update(b"-" if column is None else Texts.of_strings(column).digest().encode())
         for texts in (self.texts, self.second_texts):
             sha.update(b"-" if texts is None else texts.digest().encode())
         sha.update(np.asarray(self.labels, dtype=np.int64).tobytes())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from alvin_core.data.dataset import Texts
 from alvin_core.device import DevicePlan, halving_batches
+from alvin_core.encoding.ahead import Ahead, batches_at_once
 from alvin_core.encoding.cache import CachedEntry, EntryWriter, cache_key, entry_lock, read_entry
 from alvin_core.encoding.tokens import TokenCounts, Tokens, length_order, token_batches
 from alvin_core.encoding.transformer import Encoder
@@ -167,9 +169,8 @@ def encode_tokens(encoder: Encoder, tokens: Tokens, n_top: int | None, progress:
 
 
 def _key_parts(encoder: Encoder, texts: Texts, second_texts: Texts | None, n_top: int | None) -> dict[str, object]:
-    import torch
-    import transformers
-
+    # numba compiles the products of whole numbers.
+    libraries = ("torch", "transformers", *(("numba",) if encoder.plan.inference_dtype == "int16" else ()))
     return {
         "encoder": encoder.fingerprint,
         "max_length": encoder.max_length,
@@ -179,8 +180,7 @@ def _key_parts(encoder: Encoder, texts: Texts, second_texts: Texts | None, n_top
         "device": encoder.plan.kind,
         "texts": texts.digest(),
         "second_texts": None if second_texts is None else second_texts.digest(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
+        **{name: version(name) for name in libraries},
     }
 
 
@@ -237,16 +237,20 @@ class EncodingWork:
         waiting = iter(pending)
         shard, parts, n_rows = next(waiting, None), [], 0
         batches = (batch for one in pending for batch in one.batches)
+        self.encoder.prepare(self.n_top)  # before several threads want it
         # One pass over all shards, so that a batch size halved in one stays halved in the next.
-        for rows, values in halving_batches(batches, self._encode, stage="encode", progress=self.progress):
-            assert shard is not None
-            parts.append(values)
-            n_rows += len(values)
-            if n_rows == shard.stop - shard.start:
-                sink.write(shard.start, np.concatenate(parts))
-                shard, parts, n_rows = next(waiting, None), [], 0
-            done += len(rows)
-            self.progress(ProgressEvent("encode", done, len(self.tokens)))
+        with Ahead(self._encode, batches_at_once(self.encoder.plan)) as ahead:
+            for rows, values in halving_batches(
+                ahead.over(batches), ahead.result, stage="encode", progress=self.progress
+            ):
+                assert shard is not None
+                parts.append(values)
+                n_rows += len(values)
+                if n_rows == shard.stop - shard.start:
+                    sink.write(shard.start, np.concatenate(parts))
+                    shard, parts, n_rows = next(waiting, None), [], 0
+                done += len(rows)
+                self.progress(ProgressEvent("encode", done, len(self.tokens)))
         return done - n_resumed
 
     def shards(self) -> list[Shard]:

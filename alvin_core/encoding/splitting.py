@@ -8,7 +8,7 @@ own, whatever its architecture; no family of models is rebuilt here.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from alvin_core.errors import EncoderError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["capture_states", "cut_top", "find_layers", "freeze_outside", "run_top"]
+__all__ = ["LowerLayers", "capture_states", "cut_top", "find_layers", "freeze_outside", "run_top", "shared_copy"]
 
 
 class _ReachedError(Exception):
@@ -36,20 +36,57 @@ def find_layers(model: nn.Module) -> nn.ModuleList | None:
     return next(stacks, None)
 
 
+def shared_copy(model: nn.Module) -> nn.Module:
+    """Return a copy of a model's modules whose parameters and buffers are the model's own."""
+    # deepcopy takes what its memo holds instead of copying it.
+    shared = {id(tensor): tensor for tensors in (model.parameters(), model.buffers()) for tensor in tensors}
+    return copy.deepcopy(model, cast("dict[int, Any]", shared))
+
+
+class LowerLayers:
+    """A frozen model up to the top layers; several threads may run it at once, which `capture_states` does not allow.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Its weights are shared, its modules are not.
+    n_top : int
+        Layers to leave out, of which there must be so many.
+    """
+
+    def __init__(self, model: nn.Module, n_top: int) -> None:
+        self._model = shared_copy(model)
+        layers = find_layers(self._model)
+        assert layers is not None  # whoever cuts has looked
+        layers[len(layers) - n_top].register_forward_pre_hook(_stop, with_kwargs=True)
+
+    def __call__(self, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return the states that enter the top layers, of shape (n, n_tokens, dim)."""
+        try:
+            self._model(**inputs)
+        except _ReachedError as reached:
+            return reached.states
+        raise _out_of_order()
+
+
 def capture_states(model: nn.Module, layer: nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     """Run the model up to ``layer`` and return the states that enter it, of shape (n, n_tokens, dim)."""
-
-    def stop(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        raise _ReachedError(args[0] if args else kwargs["hidden_states"])
-
-    handle = layer.register_forward_pre_hook(stop, with_kwargs=True)
+    handle = layer.register_forward_pre_hook(_stop, with_kwargs=True)
     try:
         model(**inputs)
     except _ReachedError as reached:
         return reached.states
     finally:
         handle.remove()
-    raise EncoderError("this encoder's layers cannot be split: they are not run in order; use 0 or 'all'")
+    raise _out_of_order()
+
+
+def _stop(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    raise _ReachedError(args[0] if args else kwargs["hidden_states"])
+
+
+def _out_of_order() -> EncoderError:
+    return EncoderError("this encoder's layers cannot be split: they are not run in order; use 0 or 'all'")
 
 
 def cut_top(model: nn.Module, layers: nn.ModuleList, n_top: int) -> tuple[nn.Module, nn.ModuleList]:

@@ -79,15 +79,17 @@ class Tokens:
 
     def padded(self, rows: IntArray, width: int, pad_id: int) -> dict[str, NDArray[np.int64]]:
         """Return what the model's forward takes, each of shape (n_rows, width), padded on the right."""
+        lengths = self.lengths[rows]
+        there = np.arange(width) < lengths[:, None]  # (n_rows, width)
+        ends = np.cumsum(lengths, dtype=np.int64)
+        # Where each token that is there lies: its text's start, and how far into the text it is.
+        places = np.arange(int(lengths.sum())) + np.repeat(self.offsets[rows] - ends + lengths, lengths)
         ids = np.full((len(rows), width), pad_id, dtype=np.int64)
-        mask = np.zeros((len(rows), width), dtype=np.int64)
+        ids[there] = self.ids[places]
+        mask = there.astype(np.int64)
         types = np.zeros((len(rows), width), dtype=np.int64)
-        for place, row in enumerate(rows):
-            start, stop = self.offsets[row], self.offsets[row + 1]
-            ids[place, : stop - start] = self.ids[start:stop]
-            mask[place, : stop - start] = 1
-            if self.types is not None:
-                types[place, : stop - start] = self.types[start:stop]
+        if self.types is not None:
+            types[there] = self.types[places]
         inputs = {"input_ids": ids, "attention_mask": mask}
         return inputs if self.types is None else {**inputs, "token_type_ids": types}
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from alvin_core.data.dataset import Texts
 from alvin_core.device import DevicePlan, is_out_of_memory
 from alvin_core.encoding.models import Pretrained, load_pretrained
-from alvin_core.encoding.splitting import capture_states, find_layers
+from alvin_core.encoding.splitting import LowerLayers, capture_states, find_layers
 from alvin_core.encoding.tokens import TextReader, padded_width
 from alvin_core.errors import DeviceError, EncoderError, SettingsError
 from alvin_core.settings import EncoderSettings
@@ -27,6 +27,8 @@ Depth = int | Literal["all"]
 _PROBES = ("a film", "a film that is neither good nor bad , but long")
 # Splitting changes nothing but the order of a few sums; a wrong split is off by about 1.
 _SPLIT_TOLERANCE = 1e-3
+# Of a vector's length. Rounding to 16 bits changes usual encoders by 1e-4 to 1e-3; bfloat16 changes them by 1e-2.
+_ROUNDING_TOLERANCE = 5e-3
 
 
 class Encoder:
@@ -53,6 +55,8 @@ class Encoder:
         self._model = pretrained.model.requires_grad_(False).to(plan.device)
         self._layers = find_layers(self._model)
         self._sound_splits: set[int] = set()
+        self._frozen: torch.nn.Module | None = None
+        self._lower: dict[int, LowerLayers] = {}  # by the number of layers above
         self._position_limit = _position_limit(self._model)
         tokenizer_limit = int(getattr(pretrained.tokenizer, "model_max_length", settings.max_length))
         limits = [settings.max_length, tokenizer_limit, self._position_limit or settings.max_length]
@@ -62,11 +66,11 @@ class Encoder:
         self.pooling = settings.pooling
         self.plan = plan
         self.reader = TextReader(pretrained.tokenizer, self.max_length)
-        # A GPU, and bf16 on a CPU, pay for every new shape (kernels are chosen or compiled); float32 on a CPU does
+        # A GPU, and bf16 on a CPU, pay for every new shape (kernels are chosen or compiled); others on a CPU do
         # not, and with texts of 18 tokens on average padding to 16s alone cost it a quarter of its speed.
-        self.multiple = 1 if plan.kind == "cpu" and plan.inference_dtype == "float32" else 16
+        self.multiple = 1 if plan.kind == "cpu" and plan.inference_dtype != "bfloat16" else 16
         self.n_layers = _count_layers(self._model)
-        self.dim = int(self.pooled(self._probe()).shape[1])
+        self.dim = int(self._pooled(self._model, self._probe()).shape[1])
 
     def width(self, longest: int) -> int:
         """Return how many tokens a batch is padded to whose longest example has ``longest``."""
@@ -135,18 +139,51 @@ class Encoder:
             )
         self._sound_splits.add(trainable_layers)
 
+    def prepare(self, n_top: int | None) -> None:
+        """Make what `pooled` (None) or `states` runs; call it before several threads do.
+
+        Raises
+        ------
+        EncoderError
+            When the plan asks for 16-bit whole numbers, and they are too coarse for this encoder.
+        """
+        if self._frozen is None:
+            self._frozen = self._rounded() if self.plan.inference_dtype == "int16" else self._model
+        if n_top is not None and n_top not in self._lower:
+            self._lower[n_top] = LowerLayers(self._frozen, n_top)
+
     def pooled(self, inputs: dict[str, NDArray[np.int64]]) -> torch.Tensor:
         """Return the frozen encoder's float32 vectors of shape (n, dim)."""
+        self.prepare(None)
+        assert self._frozen is not None
+        return self._pooled(self._frozen, inputs)
+
+    def states(self, inputs: dict[str, NDArray[np.int64]], n_top: int) -> torch.Tensor:
+        """Return the states that enter the top ``n_top`` layers, of shape (n, n_tokens, hidden)."""
+        self.prepare(n_top)
+        with self._inference():
+            return self._lower[n_top](self._tensors(inputs))
+
+    def _rounded(self) -> torch.nn.Module:
+        """Return the model with products of 16-bit whole numbers, tried against the model itself."""
+        from alvin_core.encoding.fixed_point import with_fixed_point
+
+        rounded = with_fixed_point(self._model)
+        exact, found = (self._pooled(model, self._probe()) for model in (self._model, rounded))
+        error = float((found - exact).norm() / exact.norm())
+        if error > _ROUNDING_TOLERANCE:
+            raise EncoderError(
+                f"encoder {self.name!r}: rounded to 16 bits, its layers return vectors that are off by {error:.1%}; "
+                "set runtime.inference_dtype to 'float32'"
+            )
+        return rounded
+
+    def _pooled(self, model: torch.nn.Module, inputs: dict[str, NDArray[np.int64]]) -> torch.Tensor:
         from alvin_core.encoding.bodies import pool
 
         with self._inference():
             tensors = self._tensors(inputs)
-            return pool(self._model(**tensors).last_hidden_state, tensors["attention_mask"], self.pooling)
-
-    def states(self, inputs: dict[str, NDArray[np.int64]], n_top: int) -> torch.Tensor:
-        """Return the states that enter the top ``n_top`` layers, of shape (n, n_tokens, hidden)."""
-        with self._inference():
-            return capture_states(self._model, self.entrance(n_top), self._tensors(inputs))
+            return pool(model(**tensors).last_hidden_state, tensors["attention_mask"], self.pooling)
 
     def _is_sound(self, n_top: int) -> bool:
         """Compare the split on probe texts with the whole model, both in float32."""

@@ -18,7 +18,7 @@ from alvin_core.progress import Progress
 from alvin_core.settings import RuntimeSettings
 from alvin_core.types import FloatArray, IntArray
 
-__all__ = ["nearest"]
+__all__ = ["full_precision", "nearest"]
 
 NEVER_NEAR = 2.0**100  # in the padding; finite, because interpolating between infinities gives NaN
 BLOCK = 8  # pool positions with one bound; for more of them bounds are loose where no direction stands out
@@ -43,7 +43,7 @@ def nearest(space: SearchSpace, k: int, *, device: str, progress: Progress) -> t
     """
     place = torch.device(plan_device(RuntimeSettings(device=device)).device)
     try:
-        with torch.inference_mode(), _full_precision(place):
+        with torch.inference_mode(), full_precision(place):
             search = _TorchSearch(space, place, progress)
             return nearest_exactly(space, k, search.search, by_measuring(search.measure), progress)
     except (RuntimeError, MemoryError) as error:
@@ -55,7 +55,7 @@ def nearest(space: SearchSpace, k: int, *, device: str, progress: Progress) -> t
 
 
 @contextmanager
-def _full_precision(device: torch.device) -> Iterator[None]:
+def full_precision(device: torch.device) -> Iterator[None]:
     """Take products in full float32: the rounding bound does not hold for TF32 or bfloat16 products."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")

@@ -14,10 +14,11 @@ from alvin_core.progress import Progress, silent
 from alvin_core.projection.aligning import align, displacement, rms_radius
 from alvin_core.projection.checking import checked
 from alvin_core.projection.faithfulness import N_NEAREST, checked_rows, neighbors_kept, share_kept
+from alvin_core.projection.landmarks import landmark_rows, nearest_landmarks, placed_among
 from alvin_core.projection.pca import principal_plane
 from alvin_core.projection.searching import nearest_rows
 from alvin_core.projection.space_neighbors import EXACT_UP_TO, space_neighbors
-from alvin_core.projection.umap_layout import lay_out, lay_out_near
+from alvin_core.projection.umap_layout import lay_out, lay_out_near, near_enough
 from alvin_core.projection.umap_learn import Graph, check_installed, fuzzy_graph
 from alvin_core.projection.values import Method, Projection, Space
 from alvin_core.types import Float32Array, IdArray, IntArray, check_lengths
@@ -34,14 +35,31 @@ TOO_LITTLE, WORTH_A_JUMP = 1 / 3, 1.25
 
 @dataclass(frozen=True)
 class Neighborhood:
-    """What laying out and judging a map read of the space."""
+    """What laying out and judging a map read of the space.
 
-    vectors: Float32Array
+    Attributes
+    ----------
+    landmarks : int array of shape (n_landmarks,)
+        The rows that are laid out: all, unless there are very many.
+    graph : Graph
+        Of the landmarks.
+    others : tuple of arrays, optional
+        The nearest landmarks of every other row, and their distances.
+    true, rows : int arrays of shape (n_rows, k) and (n_rows,)
+        The exact neighbours, among all, of the rows that a map is judged by.
+    """
+
+    landmarks: IntArray
     graph: Graph
+    others: tuple[NDArray[np.int32], NDArray[np.float64]] | None
     true: IntArray
     rows: IntArray
     seed: int
     progress: Progress
+
+    def spread(self, xy: Float32Array) -> Float32Array:
+        """Return the places of all from those of the landmarks."""
+        return xy if self.others is None else placed_among(xy, self.landmarks, *self.others)
 
 
 def project_vectors(
@@ -70,7 +88,8 @@ def project_vectors(
         A map of the same examples, in the same order, that this one continues: points move from there by at most
         0.05 RMS radii in the mean, unless that would keep far fewer neighbours than a new layout. Not used by PCA.
     progress : Progress
-        Stages ``neighbours`` and ``layout``; may raise Cancelled, which a layout that continues none sees at its end.
+        Stages ``neighbours``, ``places`` of more than 50,000 examples, and ``layout``; may raise Cancelled, which a
+        layout that continues none sees at its end.
 
     Raises
     ------
@@ -84,7 +103,8 @@ def project_vectors(
     Notes
     -----
     UMAP (McInnes et al., 2018) by umap-learn, with its defaults: 15 neighbours and min_dist 0.1. Exactly the same map
-    for the same input, seed, home and platform.
+    for the same input, seed, home and platform. Of more than 50,000 examples, 20,000 drawn at random are laid out, the
+    same in every round, and each other one is put beside its nearest of those.
     """
     if method not in ("umap", "pca"):
         raise SettingsError(f"the method {method!r} is unknown; choose 'umap' or 'pca'")
@@ -96,8 +116,11 @@ def project_vectors(
     blank = Projection(ids, np.zeros_like(plane), method, space, round_no, 1.0, 0)
     if method == "pca" or len(plane) < FEWEST or not plane.any():
         return _as_pca(blank, vectors, plane, seed)
+    landmarks = landmark_rows(len(vectors), seed)
+    if not np.ptp(plane[landmarks], axis=0).any():  # the few that differ from all others were not drawn
+        return _as_pca(blank, vectors, plane, seed)
     check_installed()  # before the neighbours are searched
-    nearby = _neighborhood(vectors, _stream(seed, round_no), progress)
+    nearby = _neighborhood(vectors, landmarks, _stream(seed, round_no), progress)
     if home is None or home.method != "umap":
         return _laid_out_freely(blank, nearby, plane, home)
     held = _held(blank, nearby, home)
@@ -129,16 +152,17 @@ def _as_pca(blank: Projection, vectors: Float32Array, plane: Float32Array, seed:
     return replace(blank, xy=xy, method="pca", neighbors_kept=kept, n_neighbors_checked=n_checked)
 
 
-def _neighborhood(vectors: Float32Array, seed: int, progress: Progress) -> Neighborhood:
-    n = len(vectors)
-    k = min(N_NEIGHBORS, n) - 1
-    nearest, distances = space_neighbors(vectors, k, progress)
+def _neighborhood(vectors: Float32Array, landmarks: IntArray, seed: int, progress: Progress) -> Neighborhood:
+    n, n_landmarks = len(vectors), len(landmarks)
+    k = min(N_NEIGHBORS, n_landmarks) - 1
+    nearest, distances = space_neighbors(vectors if n_landmarks == n else vectors[landmarks], k, progress)
+    others = None if n_landmarks == n else nearest_landmarks(vectors, landmarks, progress)
     rows, n_true = checked_rows(n), min(N_NEAREST, n - 1)
-    if n <= EXACT_UP_TO and k >= n_true:
+    if n_landmarks == n <= EXACT_UP_TO and k >= n_true:
         true = nearest[rows, :n_true]
     else:
         true, _ = nearest_rows(vectors, vectors[rows], n_true, query_rows=rows)
-    return Neighborhood(vectors, fuzzy_graph(nearest, distances), true, rows, seed, progress)
+    return Neighborhood(landmarks, fuzzy_graph(nearest, distances), others, true, rows, seed, progress)
 
 
 def _laid_out_freely(
@@ -147,7 +171,7 @@ def _laid_out_freely(
     """Lay out anew; then turn the whole as near to an earlier map as a whole can come."""
     if home is not None and not rms_radius(home.xy):
         home = None  # a map of equal vectors: there is nothing to come near to
-    xy = lay_out(nearby.graph, plane, nearby.seed, nearby.progress)
+    xy = nearby.spread(lay_out(nearby.graph, plane[nearby.landmarks], nearby.seed, nearby.progress))
     xy = xy - xy.mean(axis=0)
     radius = rms_radius(xy)
     if home is not None:
@@ -170,7 +194,15 @@ def _laid_out_freely(
 
 def _held(blank: Projection, nearby: Neighborhood, home: Projection) -> Projection:
     start = home.xy * np.float32(home.units)
-    xy = lay_out_near(nearby.graph, start, nearby.seed, nearby.progress, reach=home.units) / np.float32(home.units)
+    if nearby.others is None:
+        xy = lay_out_near(nearby.graph, start, nearby.seed, nearby.progress, reach=home.units)
+    else:
+        of_landmarks = start[nearby.landmarks]
+        middle = of_landmarks.mean(axis=0)  # a layout lies about the origin, as all do together
+        laid_out = lay_out_near(nearby.graph, of_landmarks - middle, nearby.seed, nearby.progress) + middle
+        # Where the nearest landmark has become another one, an example moves further than any landmark.
+        xy = near_enough(nearby.spread(laid_out), start, reach=home.units)
+    xy = xy / np.float32(home.units)
     return replace(
         blank,
         xy=xy,

@@ -11,7 +11,7 @@ from alvin_core.projection.aligning import held_near, rms_radius
 from alvin_core.projection.umap_learn import Graph, count_epochs, lay_out_graph, step
 from alvin_core.types import Float32Array, FloatArray
 
-__all__ = ["MOST_DISPLACEMENT", "lay_out", "lay_out_near"]
+__all__ = ["MOST_DISPLACEMENT", "lay_out", "lay_out_near", "near_enough"]
 
 MOST_DISPLACEMENT = 0.05  # mean, in RMS radii: a jump that an eye that watches one point still follows
 ROUNDING_ROOM = 0.99
@@ -82,11 +82,23 @@ def lay_out_near(
     xy = np.ascontiguousarray(home, dtype=np.float32).copy()
     for _ in _epochs(xy, graph, seed, progress):
         centred = xy - xy.mean(axis=0)
-        near = held_near(centred * (radius / rms_radius(centred)), home, ROUNDING_ROOM * MOST_DISPLACEMENT * radius)
-        # Towards a disc in which home lies, so no point gets further from home by it.
-        lengths = np.hypot(*near.T)
-        xy[:] = near * np.minimum(1, reach / np.maximum(lengths, np.finfo(np.float32).tiny))[:, None]
+        xy[:] = near_enough(centred * (radius / rms_radius(centred)), home, reach=reach)
     return xy
+
+
+def near_enough(xy: FloatArray, home: Float32Array, *, reach: float) -> Float32Array:
+    """Bring points back until they lie, in the mean, at most 0.05 RMS radii from home, and none beyond ``reach``.
+
+    Parameters
+    ----------
+    xy, home : float arrays of shape (n, 2)
+        Home lies within ``reach`` of the origin.
+    reach : float
+    """
+    near = held_near(xy, home, ROUNDING_ROOM * MOST_DISPLACEMENT * rms_radius(home))
+    # Towards a disc in which home lies, so no point gets further from home by it.
+    lengths = np.hypot(*near.T)
+    return np.asarray(near * np.minimum(1, reach / np.maximum(lengths, np.finfo(np.float32).tiny))[:, None], np.float32)
 
 
 def _epochs(xy: Float32Array, graph: Graph, seed: int, progress: Progress) -> Iterator[None]:

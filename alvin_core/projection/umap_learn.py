@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import threading
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,11 @@ N_PUSHED = 5  # random points pushed away for each edge pulled together
 EPOCHS, EPOCHS_LARGE, LARGE = 500, 200, 10_000  # as umap-learn does
 RATE = 1.0
 
+# The loops of umap-learn that a map runs, and where they are.
+MODULES = ("umap.umap_", "umap.layouts")
+LOOPS = ("smooth_knn_dist", "compute_membership_strengths", "_nb_optimize_layout_euclidean_single_epoch")
+
+_kept: set[str] = set()
 _one_at_a_time = threading.Lock()  # one of numba's threading layers ends the process when two threads enter it
 
 
@@ -139,9 +145,28 @@ def _module(name: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ImportWarning)  # it says that TensorFlow is missing, which no map needs
-            return importlib.import_module(name)
+            module = importlib.import_module(name)
     except ImportError as error:
         raise SettingsError(
             f"UMAP needs umap-learn, which cannot be imported ({error}); "
             "`pip install \"alvin-studio[dashboard]\"`, or use the method 'pca'"
         ) from error
+    for one in MODULES:  # all before the first loop runs: they call each other
+        _keep_compiled(importlib.import_module(one))
+    return module
+
+
+def _keep_compiled(module: Any) -> None:
+    """Keep a module's machine code on disk, as numba does if asked, so that one process alone compiles it.
+
+    umap-learn leaves that to its users. A loop of another name in another version of it is compiled in each process, as
+    all are where nothing may be written.
+    """
+    if module.__name__ in _kept:
+        return
+    _kept.add(module.__name__)
+    for loop in LOOPS:
+        compiled: Any = getattr(module, loop, None)
+        if hasattr(compiled, "enable_caching"):
+            with suppress(RuntimeError):  # numba found no folder that it may write to
+                compiled.enable_caching()

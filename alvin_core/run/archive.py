@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from alvin_core.store.rearranged import MappedArray, Rearranged
 from alvin_core.types import Selection, TrainingDynamics
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ VECTORS = "vectors"
 RANKING = "ranking:"
 
 
-def arrays_of(result: RoundResult, strategy: str) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+def arrays_of(result: RoundResult, strategy: str) -> tuple[dict[str, NDArray[Any]], dict[str, MappedArray]]:
     """Return what is stored of a round: the packed arrays, and those to be memory-mapped.
+
+    Vectors are stored by ascending row.
 
     Parameters
     ----------
@@ -29,6 +32,7 @@ def arrays_of(result: RoundResult, strategy: str) -> tuple[dict[str, NDArray[Any
         The one whose selection is the round's proposal.
     """
     selection, pool_rows = result.selection, result.pool_rows
+    by_row = np.argsort(result.vector_rows, kind="stable")  # sorted stretches, which a stable sort only merges
     packed: dict[str, NDArray[Any]] = {
         "labeled_rows": result.labeled_rows.astype(np.int32),
         "correct": result.dynamics.correct,
@@ -36,7 +40,7 @@ def arrays_of(result: RoundResult, strategy: str) -> tuple[dict[str, NDArray[Any
         "is_minority": result.groups.is_minority,
         "filled": result.groups.filled,
         "probs": result.probs,
-        "vector_rows": result.vector_rows.astype(np.int32),
+        "vector_rows": result.vector_rows[by_row].astype(np.int32),
         "selected_rows": pool_rows[selection.rows].astype(np.int32),
         "scores": np.asarray(selection.scores),
         **_anchor_arrays(selection, result),
@@ -45,7 +49,7 @@ def arrays_of(result: RoundResult, strategy: str) -> tuple[dict[str, NDArray[Any
     }
     for name, one in {strategy: selection, **result.alternatives}.items():
         packed[ranking_name(name)] = pool_rows[one.ranking].astype(np.int32)
-    return packed, {VECTORS: result.vectors}
+    return packed, {VECTORS: Rearranged(result.vectors, by_row)}
 
 
 def dynamics_of(arrays: dict[str, NDArray[Any]], dataset: Dataset) -> TrainingDynamics:

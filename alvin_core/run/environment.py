@@ -9,11 +9,14 @@ from typing import Any
 __all__ = ["describe_environment", "differences"]
 
 PACKAGES = ("alvin-studio", "numpy", "torch", "transformers", "numba", "faiss-cpu", "pandas", "sqlalchemy")
+# Raised when the same labels and seed train to another model; a record without a number is of the first.
+TRAINER = 2  # since 2, layers train on packed tokens on a processor (docs/adr/0018-training-on-packed-tokens.md)
 
 
 def describe_environment() -> dict[str, Any]:
-    """Return Python's, the platform's and the packages' versions; None for a package that is absent."""
+    """Return the versions of Python, platform, trainer and packages; None for a package that is absent."""
     return {
+        "trainer": TRAINER,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),

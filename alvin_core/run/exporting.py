@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from alvin_core.data.spreadsheets import csv_of
 from alvin_core.errors import SettingsError, StoreError
 from alvin_core.store.arrays import disk_reason
 
@@ -41,10 +41,7 @@ def export_labels(labels: pd.DataFrame, path: Path, format_name: str) -> int:
 
 
 def _write_csv(labels: pd.DataFrame, path: Path) -> None:
-    # A bare carriage return inside a cell would be read as the end of a line.
-    bare_return = any(labels[name].astype("str").str.contains("\r", regex=False).any() for name in labels.columns)
-    quoting: Literal[0, 1] = csv.QUOTE_ALL if bare_return else csv.QUOTE_MINIMAL
-    labels.to_csv(path, index=False, encoding="utf-8", lineterminator="\n", quoting=quoting)
+    path.write_text(csv_of(labels), encoding="utf-8", newline="")
 
 
 def _write_jsonl(labels: pd.DataFrame, path: Path) -> None:

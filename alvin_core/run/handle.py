@@ -145,7 +145,7 @@ class RunHandle:
     def labeled(self, labels: dict[str, HeldLabel]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return rows in the data set and classes of some labels, both of shape (n_labeled,), in their order."""
         class_of_name = {name: class_ for class_, name in enumerate(self.dataset.classes)}
-        rows = np.fromiter((self.row_of_id[one] for one in labels), dtype=np.int64, count=len(labels))
+        rows = self.row_of_id.rows_of(list(labels))
         classes = (class_of_name[one.label] for one in labels.values())
         return rows, np.fromiter(classes, dtype=np.int64, count=len(labels))
 

@@ -22,6 +22,7 @@ from alvin_core.progress import Progress, silent
 from alvin_core.run.engine import Engine
 from alvin_core.run.environment import describe_environment, differences
 from alvin_core.run.handle import RunHandle
+from alvin_core.run.number_format import in_recorded_format
 from alvin_core.settings import RunSettings
 from alvin_core.store.database import open_store
 from alvin_core.store.labels import current_labels
@@ -183,7 +184,7 @@ def make_model(handle: RunHandle, engine: Engine, round_no: int, progress: Progr
             f"the labels of round {round_no} of {handle.row.name!r} are not those it was trained on: the log has "
             f"{len(rows):,}, the round {len(arrays['labeled_rows']):,}; restore the store from a copy"
         )
-    settings = RunSettings.from_dict(stored.settings)
+    settings = in_recorded_format(RunSettings.from_dict(stored.settings), stored.environment)
     # As a replay does it: what was added to the run since is left out.
     known = engine.grown(handle.dataset_of(len(arrays["probs"])))
     plan, encoder, trained = known.train(rows, classes, round_no, settings, progress)

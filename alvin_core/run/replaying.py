@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from alvin_core.errors import StoreError
 from alvin_core.progress import Progress, ProgressEvent
+from alvin_core.run.archive import arrays_of
 from alvin_core.run.engine import Engine
 from alvin_core.run.environment import differences
 from alvin_core.run.handle import RunHandle
+from alvin_core.run.number_format import in_recorded_format
 from alvin_core.run.values import ReplayRound
 from alvin_core.settings import RunSettings
 from alvin_core.store.added import count_added
 from alvin_core.store.labels import current_labels
-from alvin_core.store.rounds import list_rounds, proposal
+from alvin_core.store.rounds import list_rounds, proposal, store_arrays_again
 from alvin_core.store.tables import RoundRow
 
-__all__ = ["replay_run"]
+if TYPE_CHECKING:
+    from alvin_core.round import RoundResult
+
+__all__ = ["replay_run", "retrain_round"]
 
 
 def replay_run(handle: RunHandle, engine: Engine, progress: Progress) -> list[ReplayRound]:
@@ -32,24 +39,63 @@ def replay_run(handle: RunHandle, engine: Engine, progress: Progress) -> list[Re
     return replayed
 
 
+def retrain_round(handle: RunHandle, engine: Engine, round_no: int, progress: Progress) -> RoundRow:
+    """Compute a round again from its record and store its arrays anew, where they were lost or damaged.
+
+    The record, its proposal and its figures stay as they are. The caller holds the run's lock.
+
+    Raises
+    ------
+    StoreError
+        When there is no such round, when the new selection is not the recorded one (nothing is stored then), or when
+        the disk refuses.
+    """
+    with handle.store.read() as session:
+        stored = handle.round_row(session, round_no)
+        selected = proposal(session, handle.row.id, round_no)
+    result, environment, _ = _compute_again(handle, engine, stored, progress)
+    if (anew := result.selection.ids.tolist()) != selected:
+        changed = differences(stored.environment, environment) or "nothing that is recorded"
+        raise StoreError(
+            f"round {round_no} of the run {handle.row.name!r}, trained again, selects {_n_different(selected, anew)} "
+            f"other examples than were proposed; changed since: {changed}; restore the store from a backup"
+        )
+    settings = RunSettings.from_dict(stored.settings)
+    store_arrays_again(handle.store, stored, *arrays_of(result, settings.strategy))
+    return stored
+
+
 def _replay_round(handle: RunHandle, engine: Engine, stored: RoundRow, progress: Progress) -> ReplayRound:
     with handle.store.read() as session:
-        labels = current_labels(session, handle.row.id, up_to=stored.last_seq)
         selected = proposal(session, handle.row.id, stored.round_no)
-        n_added = count_added(session, handle.row.id, up_to=stored.last_seq)
-    rows, classes = handle.labeled(labels)
-    settings = RunSettings.from_dict(stored.settings)
-    # What was added since is left out: it would change which examples are predicted together, and so the last digits.
-    known = handle.dataset_of(len(handle.stored_dataset) + n_added)
-    result, environment = engine.grown(known).compute(rows, classes, stored.round_no, settings, progress)
-    anew: list[str] = result.selection.ids.tolist()
-    n_different = sum(one != other for one, other in zip(selected, anew, strict=False)) + abs(len(selected) - len(anew))
+    result, environment, rows = _compute_again(handle, engine, stored, progress)
+    n_different = _n_different(selected, result.selection.ids.tolist())
     return ReplayRound(
         round_no=stored.round_no,
         same=n_different == 0,
         n_different=n_different,
         note=_note(handle, stored, rows, environment),
     )
+
+
+def _compute_again(
+    handle: RunHandle, engine: Engine, stored: RoundRow, progress: Progress
+) -> tuple[RoundResult, dict[str, Any], NDArray[np.int64]]:
+    """Return what a round's record gives now, the environment that it was computed in, and its labeled rows."""
+    with handle.store.read() as session:
+        labels = current_labels(session, handle.row.id, up_to=stored.last_seq)
+        n_added = count_added(session, handle.row.id, up_to=stored.last_seq)
+    rows, classes = handle.labeled(labels)
+    settings = in_recorded_format(RunSettings.from_dict(stored.settings), stored.environment)
+    # What was added since is left out: it would change which examples are predicted together, and so the last digits.
+    known = handle.dataset_of(len(handle.stored_dataset) + n_added)
+    result, environment = engine.grown(known).compute(rows, classes, stored.round_no, settings, progress)
+    return result, environment, rows
+
+
+def _n_different(selected: list[str], anew: list[str]) -> int:
+    """Count the places where two selections differ."""
+    return sum(one != other for one, other in zip(selected, anew, strict=False)) + abs(len(selected) - len(anew))
 
 
 def _note(handle: RunHandle, stored: RoundRow, rows: Any, environment: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from alvin_core.progress import Progress
 from alvin_core.run.archive import arrays_of
 from alvin_core.run.engine import Engine
 from alvin_core.run.handle import RunHandle, missing_labels
+from alvin_core.run.number_format import in_recorded_format
 from alvin_core.run.values import RoundRecord, plain
 from alvin_core.store.added import COUNTERFACTUAL, count_added
 from alvin_core.store.labels import HeldLabel, add_labels, current_labels, last_seq, now
@@ -34,6 +36,7 @@ class Snapshot:
     dataset: Dataset  # with the examples that people have added by then
     labeled_rows: NDArray[np.int64]
     labeled_classes: NDArray[np.int64]
+    environment: dict[str, Any] | None  # of the round before
 
 
 def step_run(handle: RunHandle, engine: Engine, progress: Progress) -> RoundRecord:
@@ -46,7 +49,11 @@ def step_run(handle: RunHandle, engine: Engine, progress: Progress) -> RoundReco
             snapshot = _annotate(session, handle)
         settings = handle.settings
         result, environment = engine.grown(snapshot.dataset).compute(
-            snapshot.labeled_rows, snapshot.labeled_classes, snapshot.round_no, settings, progress
+            snapshot.labeled_rows,
+            snapshot.labeled_classes,
+            snapshot.round_no,
+            in_recorded_format(settings, snapshot.environment),
+            progress,
         )
         row = RoundRow(
             run_id=handle.row.id,
@@ -136,7 +143,8 @@ def _annotate(session: Session, handle: RunHandle) -> Snapshot:
     _check_answered(handle, missing, n_proposed)
     if missing:
         dataset = handle.dataset
-        answers = [(one, dataset.classes[dataset.labels[handle.row_of_id[one]]]) for one in missing]
+        codes = dataset.labels[handle.row_of_id.rows_of(missing)].tolist()
+        answers = [(one, dataset.classes[code]) for one, code in zip(missing, codes, strict=True)]
         add_labels(session, run_id, answers, source="oracle", annotator="oracle")
         labels = current_labels(session, run_id)
     round_no = count_rounds(session, run_id)
@@ -145,7 +153,9 @@ def _annotate(session: Session, handle: RunHandle) -> Snapshot:
     _check_classes(handle, {one.label for one in labels.values()})
     rows, classes = handle.labeled(labels)
     dataset = handle.dataset_of(len(handle.stored_dataset) + count_added(session, run_id))
-    return Snapshot(round_no, last_seq(session, run_id), dataset, rows, classes)
+    newest = find_round(session, run_id, round_no - 1)
+    environment = None if newest is None else newest.environment
+    return Snapshot(round_no, last_seq(session, run_id), dataset, rows, classes, environment)
 
 
 def _check_answered(handle: RunHandle, missing: Sized, n_proposed: int) -> None:

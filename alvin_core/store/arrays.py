@@ -1,7 +1,8 @@
 """Arrays on disk that are there whole or not at all, whenever the process is killed.
 
 A folder of arrays is written under a temporary name, every file is synced, then the folder, then it is renamed and
-its parent synced. Only after that may the database name it. Nothing is pickled.
+its parent synced. Only after that may the database name it. Nothing is pickled. Beside the arrays lies the CRC-32 of
+each file: see `alvin_core.store.sums`.
 """
 
 from __future__ import annotations
@@ -10,21 +11,27 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from alvin_core.errors import StoreError
+from alvin_core.store.rearranged import MappedArray, blocks_of
+from alvin_core.store.sums import write_sums
 
 __all__ = [
     "NEW",
+    "TEMPORARY",
     "disk_reason",
+    "leftovers",
     "link_folder",
     "load_array",
     "load_arrays",
+    "remove",
     "save_arrays",
     "save_packed",
     "sweep",
@@ -34,7 +41,6 @@ __all__ = [
 PACKED = "arrays.npz"
 TEMPORARY = ".part"
 NEW = ".new"  # of a file that takes another's place once it is whole
-COMPARED_BYTES = 2**24  # of two arrays at a time
 MAKE_ROOM = "free some space; the store's folder 'cache' may be deleted at any time"
 
 
@@ -42,7 +48,7 @@ def save_arrays(
     folder: Path,
     packed: Mapping[str, NDArray[Any]],
     *,
-    mapped: Mapping[str, NDArray[Any]] | None = None,
+    mapped: Mapping[str, MappedArray] | None = None,
     twin: Path | None = None,
 ) -> None:
     """Write a folder of arrays, whole or not at all.
@@ -53,7 +59,7 @@ def save_arrays(
         Must not exist; its parents are made.
     packed : mapping of name to array
         Kept together in one file and read into memory.
-    mapped : mapping of name to array, optional
+    mapped : mapping of name to array or Rearranged, optional
         Each in a file of its own, to be memory-mapped.
     twin : Path, optional
         A folder written before. A mapped array that is the same there, to the byte, is linked and takes no room.
@@ -71,6 +77,7 @@ def save_arrays(
         for name, array in (mapped or {}).items():
             if twin is None or not _linked(twin, temporary, name, array):
                 _write_mapped(temporary / f"{name}.npy", array)
+        write_sums(temporary)
         sync_folder(temporary)
         temporary.rename(folder)
         sync_folder(folder.parent)
@@ -183,12 +190,21 @@ def sweep(folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> int:
         Only names that match it whole, perhaps with ``.part`` behind, are removed: a store may lie in a folder
         that people use for other things as well.
     """
-    n_removed = 0
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name not in keep and ours.fullmatch(path.name.removesuffix(TEMPORARY)):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-            n_removed += 1
-    return n_removed
+    found = leftovers(folder, keep, ours)
+    remove(found)
+    return len(found)
+
+
+def leftovers(folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> list[Path]:
+    """Return what `sweep` would remove, by name."""
+    there = sorted(folder.iterdir()) if folder.is_dir() else ()
+    return [path for path in there if path.name not in keep and ours.fullmatch(path.name.removesuffix(TEMPORARY))]
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Remove files and folders; what is gone already, or cannot be removed, is left."""
+    for path in paths:
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:
@@ -225,10 +241,10 @@ def _cannot_read(path: Path, error: Exception) -> str:
     return f"cannot read {path}: {reason}; restore the store from a copy, or delete the run"
 
 
-def _linked(twin: Path, folder: Path, name: str, array: NDArray[Any]) -> bool:
+def _linked(twin: Path, folder: Path, name: str, array: MappedArray) -> bool:
     """Give a twin's array a second name in a folder where it is the same to the byte; return whether it was."""
     try:
-        if not _same_bytes(load_array(twin, name), np.ascontiguousarray(array)):
+        if not _same_bytes(load_array(twin, name), array):
             return False
         os.link(twin / f"{name}.npy", folder / f"{name}.npy")
     except (OSError, StoreError):  # no hard links here, or a damaged twin: the array is written once more
@@ -236,13 +252,10 @@ def _linked(twin: Path, folder: Path, name: str, array: NDArray[Any]) -> bool:
     return True
 
 
-def _same_bytes(one: NDArray[Any], other: NDArray[Any]) -> bool:
+def _same_bytes(one: NDArray[Any], other: MappedArray) -> bool:
     if (one.shape, one.dtype) != (other.shape, other.dtype):
         return False
-    row_bytes = max(1, other.nbytes // max(1, len(other)))
-    step = max(1, COMPARED_BYTES // row_bytes)
-    starts = range(0, len(other), step)
-    return all(one[at : at + step].tobytes() == other[at : at + step].tobytes() for at in starts)
+    return all(one[part].tobytes() == block.tobytes() for part, block in blocks_of(other))
 
 
 def _write_packed(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -255,9 +268,12 @@ def _write_packed(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         os.fsync(file.fileno())
 
 
-def _write_mapped(path: Path, array: NDArray[Any]) -> None:
+def _write_mapped(path: Path, array: MappedArray) -> None:
+    described = {"descr": npy.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
     with path.open("wb") as file:
-        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        npy.write_array_header_1_0(file, described)  # as `numpy.save` does, whose files these are
+        for _, block in blocks_of(array):
+            file.write(block.data)
         file.flush()
         os.fsync(file.fileno())
 

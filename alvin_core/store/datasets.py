@@ -29,12 +29,12 @@ def save_dataset(store: Path, dataset: Dataset) -> str:
         return digest
     arrays: dict[str, NDArray[Any]] = {"labels": np.asarray(dataset.labels, dtype=np.int64)}
     columns: dict[str, Texts | Iterable[str] | None] = {
-        "ids": dataset.ids.tolist(),
+        "ids": Texts.of_strings(dataset.ids),
         "texts": dataset.texts,
         "second_texts": dataset.second_texts,
         "classes": dataset.classes,
-        "splits": dataset.splits.tolist(),
-        "attributes": None if dataset.attributes is None else dataset.attributes.tolist(),
+        "splits": Texts.of_strings(dataset.splits),
+        "attributes": None if dataset.attributes is None else Texts.of_strings(dataset.attributes),
         "warnings": dataset.warnings,
     }
     for name, column in columns.items():

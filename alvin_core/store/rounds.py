@@ -8,15 +8,25 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from alvin_core.errors import StoreError
 from alvin_core.store.arrays import save_arrays, sweep
 from alvin_core.store.database import Store
+from alvin_core.store.rearranged import MappedArray
 from alvin_core.store.tables import ProposalRow, RoundRow
 
-__all__ = ["add_proposal", "add_round", "count_rounds", "find_round", "list_rounds", "proposal", "sweep_run"]
+__all__ = [
+    "add_proposal",
+    "add_round",
+    "count_rounds",
+    "find_round",
+    "list_rounds",
+    "proposal",
+    "store_arrays_again",
+    "sweep_run",
+]
 
 ROUND_FOLDER = re.compile(r"round-\d{4,}-[0-9a-f]{8}")
 
@@ -57,7 +67,7 @@ def add_round(
     row: RoundRow,
     proposed: Iterable[str],
     packed: Mapping[str, NDArray[Any]],
-    mapped: Mapping[str, NDArray[Any]],
+    mapped: Mapping[str, MappedArray],
 ) -> None:
     """Write a finished round: its arrays first, then, in one transaction, the row that makes it exist.
 
@@ -68,7 +78,7 @@ def add_round(
         All but its ``folder``, which is chosen here.
     proposed : iterable of str
         The ids it proposes, best first.
-    packed, mapped : mapping of name to array
+    packed, mapped : mapping of name to array or Rearranged
         As `save_arrays` takes them.
 
     Raises
@@ -76,8 +86,7 @@ def add_round(
     StoreError
         When the disk refuses, or the run has another next round: then nothing was added.
     """
-    # A name never used before, so that a leftover of a killed process is never in the way.
-    row.folder = f"round-{row.round_no:04d}-{secrets.token_hex(4)}"
+    row.folder = _folder_name(row.round_no)
     # Vectors of a frozen encoder are the same in every round: they are stored once.
     with store.read() as session:
         before = find_round(session, row.run_id, row.round_no - 1)
@@ -89,6 +98,33 @@ def add_round(
             raise StoreError(f"round {row.round_no} cannot be added: the next round of the run is {expected}")
         session.add(row)
         add_proposal(session, row.run_id, row.round_no, proposed)
+
+
+def store_arrays_again(
+    store: Store, row: RoundRow, packed: Mapping[str, NDArray[Any]], mapped: Mapping[str, MappedArray]
+) -> None:
+    """Write the arrays of a round anew, and let its record name them. The caller must hold the run's lock.
+
+    The folder that it named before is left where it is, and named by nothing.
+
+    Raises
+    ------
+    StoreError
+        When the disk refuses; the record names what it named.
+    """
+    folder = _folder_name(row.round_no)
+    save_arrays(store.run_folder(row.run_id) / folder, packed, mapped=mapped)
+    with store.write() as session:
+        session.execute(
+            update(RoundRow)
+            .where(RoundRow.run_id == row.run_id, RoundRow.round_no == row.round_no)
+            .values(folder=folder)
+        )
+
+
+def _folder_name(round_no: int) -> str:
+    """Return a name never used before, so that a leftover of a killed process is never in the way."""
+    return f"round-{round_no:04d}-{secrets.token_hex(4)}"
 
 
 def sweep_run(store: Store, run_id: str) -> int:

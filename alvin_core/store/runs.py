@@ -6,7 +6,9 @@ import difflib
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,7 +16,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from alvin_core.errors import RunNotFoundError, StoreError
-from alvin_core.store.arrays import sweep
+from alvin_core.store.arrays import leftovers, remove
 from alvin_core.store.database import Store
 from alvin_core.store.datasets import dataset_path
 from alvin_core.store.tables import (
@@ -43,6 +45,7 @@ __all__ = [
     "new_run_id",
     "refuse_taken",
     "remove_run",
+    "store_leftovers",
     "sweep_store",
 ]
 
@@ -53,6 +56,8 @@ SHORTEST_ID = 4  # characters of an id that stand for the whole: fewer, and a mi
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RUN_ID = re.compile(r"[0-9a-f]{8}")
 RUN_LOCK = re.compile(r"[0-9a-f]{8}\.lock")
+SNAPSHOT = re.compile(r"backup-[0-9a-f]{8}")  # of a backup under way
+SNAPSHOT_SECONDS = 86_400  # a backup takes less: one that is older was killed
 DATASET_FILE = re.compile(r"[0-9a-f]{64}\.npz")
 
 
@@ -227,14 +232,30 @@ def delete_run_rows(session: Session, run_id: str) -> None:
     session.execute(delete(RunRow).where(RunRow.id == run_id))
 
 
-def sweep_store(store: Store) -> None:
-    """Remove folders of no run, be it in the trash, and data sets of no run and no comparison.
+def sweep_store(store: Store) -> list[Path]:
+    """Remove folders of no run, be it in the trash, and data sets of no run and no comparison; return what went.
 
     The caller holds the store's lock.
     """
+    found = store_leftovers(store)
+    remove(found)
+    return found
+
+
+def store_leftovers(store: Store) -> list[Path]:
+    """Return what `sweep_store` would remove. The caller holds the store's lock."""
     with store.read() as session:
         rows = list(session.scalars(select(RunRow)))
         digests = {row.dataset for row in rows}.union(session.scalars(select(ComparisonRow.dataset)))
-    sweep(store.path / "runs", {row.id for row in rows}, RUN_ID)
-    sweep(store.path / "datasets", {dataset_path(Path(), digest).name for digest in digests}, DATASET_FILE)
-    sweep(store.path / "locks", {f"{row.id}.lock" for row in rows}, RUN_LOCK)
+    return [
+        *leftovers(store.path / "runs", {row.id for row in rows}, RUN_ID),
+        *leftovers(store.path / "datasets", {dataset_path(Path(), digest).name for digest in digests}, DATASET_FILE),
+        *leftovers(store.path / "locks", {f"{row.id}.lock" for row in rows}, RUN_LOCK),
+        *(path for path in leftovers(store.path, (), SNAPSHOT) if _is_old(path)),
+    ]
+
+
+def _is_old(path: Path) -> bool:
+    with suppress(OSError):  # it went meanwhile
+        return time.time() - path.stat().st_mtime > SNAPSHOT_SECONDS
+    return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alvin_core.neighbors.points import nearest_to_points
+from alvin_core.neighbors.sets import nearest_sets
 from alvin_core.progress import ProgressEvent
 from alvin_core.settings import CalSettings
 from alvin_core.strategies.pool import Pool
@@ -83,7 +83,7 @@ def cal(pool: Pool, budget: int, params: CalSettings, rng: np.random.Generator) 
     for start in range(0, len(pool), size):
         pool.progress(ProgressEvent("select", start, len(pool), "cal"))
         part = slice(start, start + size)
-        rows, _ = nearest_to_points(vectors[part], labeled_vectors, k=k, device=pool.device)  # (n_part, k)
+        rows = nearest_sets(vectors[part], labeled_vectors, k=k, device=pool.device)  # (n_part, k)
         expected = of_labeled[rows].mean(axis=1)  # (n_part, n_classes)
         # The mean of sum p_l (log p_l - log p_c) over the neighbors l, taken apart: p_c is the same in all of them.
         scores[part] = negative_entropy[rows].mean(axis=1) - (expected * np.log(_clipped(probs[part]))).sum(axis=1)

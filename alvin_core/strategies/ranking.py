@@ -8,15 +8,25 @@ from numpy.typing import NDArray
 from alvin_core.strategies.pool import Pool
 from alvin_core.types import FloatArray, IdArray, IntArray, Selection
 
-__all__ = ["entropy_of", "in_order", "rank_by_score", "take_highest"]
+__all__ = ["entropy_of", "in_order", "plogp", "rank_by_score", "take_highest"]
+
+SMALLEST = float(np.finfo(np.float64).tiny)  # its logarithm is finite, and what lies below adds less than 1e-304
 
 
 def entropy_of(probs: FloatArray) -> NDArray[np.float64]:
     """Predictive entropy in nats, of shape (n,), of distributions of shape (n, n_classes)."""
-    exact = np.asarray(probs, dtype=np.float64)
-    # A probability of 0 adds nothing: its limit of p log p is 0.
-    logs = np.log(exact, out=np.zeros_like(exact), where=exact > 0)
-    return np.asarray(0.0 - (exact * logs).sum(axis=1))  # not a sign alone: certainty would have entropy -0
+    terms = plogp(np.asarray(probs, dtype=np.float64))
+    # By einsum, since a sum along a short axis takes three times as long; and not a sign alone: certainty would have
+    # entropy -0.
+    return np.asarray(0.0 - np.einsum("nc->n", terms))
+
+
+def plogp(probs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities times their natural logarithms, of any shape; 0 where the probability is 0, the limit there."""
+    terms = np.maximum(probs, SMALLEST)  # a mask instead would keep the logarithm from working on many at once
+    np.log(terms, out=terms)
+    terms *= probs
+    return terms
 
 
 def rank_by_score(scores: FloatArray, ids: IdArray) -> NDArray[np.int64]:

@@ -46,8 +46,8 @@ class Examples:
         self._rows = rows
         self._device = device
         self._block = features.batch(rows, device) if held else None
-        lengths = np.ones(len(rows), dtype=np.int64) if fixed else np.asarray(features.lengths)[rows]
-        self.widths: IntArray = lengths if fixed else -(-lengths // PADDING) * PADDING
+        self.lengths: IntArray = np.ones(len(rows), dtype=np.int64) if fixed else np.asarray(features.lengths)[rows]
+        self.widths: IntArray = self.lengths if fixed else -(-self.lengths // PADDING) * PADDING
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -59,9 +59,15 @@ class Examples:
         chosen = torch.from_numpy(positions).to(self._device)
         return {name: tensor.index_select(0, chosen) for name, tensor in self._block.items()}
 
-    def longest_first(self) -> IntArray:
-        """Return all positions, the widest first: what does not fit in memory shows at once, not at the end."""
-        return np.argsort(-self.widths, kind="stable")
+    def longest_first(self, *, exactly: bool = False) -> IntArray:
+        """Return all positions, the widest first: what does not fit in memory shows at once, not at the end.
+
+        Parameters
+        ----------
+        exactly : bool
+            Order by tokens, not by padded width, so that texts of one length are neighbours.
+        """
+        return np.argsort(-(self.lengths if exactly else self.widths), kind="stable")
 
 
 def by_width(positions: IntArray, widths: IntArray, at_most: int, *, split: bool) -> Iterator[IntArray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from alvin_core.device import halving_batches
 from alvin_core.progress import ProgressEvent
 from alvin_core.training.batches import Examples
 from alvin_core.training.classifier import Classifier
+from alvin_core.training.packing import Packer
 from alvin_core.types import Float32Array, IntArray
 
 __all__ = ["Evaluator"]
@@ -37,15 +39,19 @@ class Evaluator:
         What the encoder's trained layers compute in; the head always uses float32.
     tokens : int
         Padded tokens in a batch; halved when the memory does not hold them.
+    packer : Packer or None
+        Runs the body without padding. Not used in bfloat16, whose kernels are compiled anew for every shape.
     """
 
     classifier: Classifier
     device: torch.device
     dtype: torch.dtype = torch.float32
     tokens: int = 0
+    packer: Packer | None = None
 
     def __post_init__(self) -> None:
         self.tokens = self.tokens or (CPU_TOKENS if self.device.type == "cpu" else ACCELERATOR_TOKENS)
+        self.packer = self.packer if self.dtype is torch.float32 else None
 
     def run(self, examples: Examples, *, represent: bool, report: Report) -> tuple[Float32Array, Float32Array | None]:
         """Return the logits, and the representations where asked for, in the examples' order.
@@ -120,7 +126,7 @@ class Evaluator:
 
         Sizes are powers of two, so that few shapes occur: some kernels are compiled anew for every shape.
         """
-        order = examples.longest_first()
+        order = examples.longest_first(exactly=self.packer is not None)
         batches = []
         start = 0
         while start < len(order):
@@ -150,6 +156,7 @@ class Evaluator:
         return logits
 
     def _represent(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.dtype is torch.bfloat16):
+        as_dtype = torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.dtype is torch.bfloat16)
+        with as_dtype, nullcontext() if self.packer is None else self.packer.packed(batch):
             pooled = self.classifier.body(batch)
         return self.classifier.head.represent(pooled.float())  # (n, dim)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -14,12 +16,14 @@ from alvin_core.training.batches import Examples, by_width
 from alvin_core.training.classifier import Classifier, parameter_groups
 from alvin_core.training.dynamics import DynamicsRecorder
 from alvin_core.training.evaluation import Evaluator
+from alvin_core.training.packing import Packer, packer_of
 from alvin_core.training.predictions import softmax
 from alvin_core.training.schedule import warmup_then_decay
 from alvin_core.types import FloatArray, IdArray, IntArray
 
 __all__ = ["Fit"]
 
+PADDED = "this encoder cannot run without padding: its rounds take longer, and give the same"
 MAX_GRADIENT_NORM = 1.0  # [field: fine-tuning's usual value]
 
 
@@ -39,6 +43,11 @@ class Fit:
         On the CPU; orders the batches.
     device : torch.device
     progress : Progress
+
+    Attributes
+    ----------
+    packer : Packer or None
+        Runs the classifier's body without padding; None where it does not suit the body, and on an accelerator.
     """
 
     def __init__(
@@ -74,7 +83,8 @@ class Fit:
         )
         self._optimizer = torch.optim.AdamW(groups, fused=device.type != "mps")
         self._full_rates = [group["lr"] for group in self._optimizer.param_groups]
-        self._evaluator = Evaluator(classifier, device)
+        self.packer = self._find_packer()
+        self._evaluator = Evaluator(classifier, device, packer=self.packer)
         self._at_most = batch_size  # examples that run together; fewer once memory has run out
         self._epoch = 0
 
@@ -89,6 +99,8 @@ class Fit:
             When the encoder's features are not numbers.
         """
         losses = np.empty(self._n_epochs, dtype=np.float64)
+        if self.packer is None and self._could_pack:
+            self._report(PADDED)
         for epoch in range(self._n_epochs):
             self._epoch = epoch
             losses[epoch] = self._train_epoch()
@@ -130,7 +142,10 @@ class Fit:
         """Leave the batch's mean gradient in the weights, part by part; None where memory ran out."""
         self._optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self._device)
-        for part in by_width(positions, self._examples.widths, self._at_most, split=self._device.type == "cpu"):
+        if self.packer is not None:  # texts of one length are attended to together
+            positions = positions[np.argsort(self._examples.lengths[positions], kind="stable")]
+        split = self._device.type == "cpu" and self.packer is None
+        for part in by_width(positions, self._examples.widths, self._at_most, split=split):
             try:
                 total += self._backward(part, n_batch=len(positions))
             except (RuntimeError, MemoryError) as error:
@@ -140,8 +155,27 @@ class Fit:
                 return None
         return total
 
+    @property
+    def _could_pack(self) -> bool:
+        return self._device.type == "cpu" and not self._examples.fixed
+
+    def _find_packer(self) -> Packer | None:
+        """Try whether the encoder runs on packed tokens; an accelerator would rather have one large padded batch."""
+        if not self._could_pack:
+            return None
+        order = np.argsort(self._examples.lengths, kind="stable")
+        tried = order[[0, len(order) // 2, -1]]  # three even of one example: a single text fits any row
+        try:
+            return packer_of(self._classifier.body.eval(), self._examples.batch(tried))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None  # what runs in so little memory runs a few examples at a time
+
     def _backward(self, part: IntArray, n_batch: int) -> Tensor:
-        logits = self._classifier(self._examples.batch(part))  # (n_part, n_classes)
+        batch = self._examples.batch(part)
+        with nullcontext() if self.packer is None else self.packer.packed(batch):
+            logits = self._classifier(batch)  # (n_part, n_classes)
         targets = self._targets[torch.from_numpy(part).to(self._device)]
         loss = nn.functional.cross_entropy(logits, targets, reduction="sum")
         (loss / n_batch).backward()  # type: ignore[no-untyped-call]

@@ -18,6 +18,7 @@ from alvin_core.training.evaluation import Evaluator
 from alvin_core.training.fitting import Fit
 from alvin_core.training.predictions import Predictions, softmax
 from alvin_core.training.reproducible import exact_repeat, thread_count
+from alvin_core.training.vocabulary import occurring_words_only
 from alvin_core.types import Float32Array, FloatArray, IdArray, IntArray, TrainingDynamics, check_lengths
 
 if TYPE_CHECKING:
@@ -228,10 +229,12 @@ def train(
         generator = torch.Generator().manual_seed(seed)
         examples = Examples(features, rows, device, fixed=fixed, held=fixed)
         classifier = _build(encoder, examples, n_classes, settings, generator).to(device)
-        fit = Fit(classifier, examples, classes, settings, generator=generator, device=device, progress=progress)
         recorder = DynamicsRecorder(ids, classes)
-        losses = fit.run(recorder)
-    evaluator = Evaluator(classifier.eval(), device, dtype=getattr(torch, plan.inference_dtype))
+        with occurring_words_only(classifier.body, examples):
+            fit = Fit(classifier, examples, classes, settings, generator=generator, device=device, progress=progress)
+            losses = fit.run(recorder)
+    dtype = torch.bfloat16 if plan.inference_dtype == "bfloat16" else torch.float32
+    evaluator = Evaluator(classifier.eval(), device, dtype=dtype, packer=fit.packer)
     return TrainedModel(recorder.finish(), losses, evaluator, features, fixed)
 
 

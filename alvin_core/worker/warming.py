@@ -115,7 +115,7 @@ def _load_default_encoder() -> None:
     settings = RunSettings()
     plan = plan_device(settings.runtime)
     apply_threads(plan.threads)
-    load_encoder(settings.encoder, plan)
+    load_encoder(settings.encoder, plan).prepare(n_top=None)
 
 
 def _import_umap() -> None:

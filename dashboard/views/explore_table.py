@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 import streamlit as st
 
+from alvin_core import csv_of
 from dashboard import data
 from dashboard.state import Place, go
 from dashboard.theme import empty_state
@@ -68,7 +69,7 @@ def render_table(place: Place, points: NDArray[np.int64] | None, what: str, *, h
         st.caption(f"The first {SHOWN} are shown, selected and uncertain ones first; the export has all.")
     st.download_button(
         f"Export {len(points):,} as CSV",
-        data=lambda: export_of(place, columns, best).to_csv(index=False).encode("utf-8", errors="replace"),
+        data=lambda: csv_of(export_of(place, columns, best)).encode("utf-8", errors="replace"),
         file_name=f"{data.opened(place.run_id).name}-round-{place.round_no}.csv",
         mime="text/csv",
         key="export_table",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from alvin_core import AlvinError
+from alvin_core import AlvinError, csv_of
 from dashboard import data, state
 from dashboard.labelling import Given, Progress, pace_of, press_token
 from dashboard.labelling_cues import in_words, own_cues
@@ -169,7 +169,7 @@ def _log(run_id: str) -> None:
     st.dataframe(newest, hide_index=True, height=360, key="log_table")
     with st.container(horizontal=True, key="label_downloads"):
         name = run.name
-        _download("Log, CSV", f"{name}-log.csv", "text/csv", lambda: log.to_csv(index=False).encode())
+        _download("Log, CSV", f"{name}-log.csv", "text/csv", lambda: csv_of(log).encode())
         _download("Log, JSON Lines", f"{name}-log.jsonl", "application/jsonl", lambda: _json_lines(log))
         labels = partial(data.labels_file, run_id)
         _download("Labels, CSV", f"{name}-labels.csv", "text/csv", partial(labels, "csv"))

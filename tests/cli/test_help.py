@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from alvin_core.cli.app import build_command
+from alvin_core.cli.commands import COMMANDS as LISTED
 from alvin_core.cli.data import PLANTED_DEFAULTS
 from alvin_core.settings import RunSettings
 
@@ -25,6 +26,7 @@ ASKED_FOR += ["report"]
 ASKED_FOR += ["add"]
 ASKED_FOR += ["shortcuts"]
 ASKED_FOR += ["slices"]
+ASKED_FOR += ["backup", "verify"]
 ASKED_FOR += ["compare", "comparisons", "discard", "phase"]
 
 HEAVY = ["numpy", "pandas", "torch", "transformers", "sqlalchemy", "faiss", "numba", "pyarrow", "sklearn", "scipy"]
@@ -48,6 +50,33 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_every_command_is_there_and_no_other() -> None:
     assert sorted(COMMANDS) == sorted(ASKED_FOR)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_what_the_help_lists_without_importing_a_command_is_what_the_command_says(name: str) -> None:
+    command, listed = COMMANDS[name], LISTED[name]
+    assert command.callback is not None
+    assert command.callback.__module__ == f"alvin_core.cli.{listed.module}"
+    assert command.rich_help_panel == listed.panel
+    assert command.help is not None
+    assert " ".join(command.help.split("\n\n")[0].split()) == listed.summary
+
+
+def test_calling_one_command_imports_no_other() -> None:
+    program = (
+        "import sys; from alvin_core.cli.app import build_command; tree = build_command('doctor');"
+        "names = [f'alvin_core.cli.{name}' for name in ('doctor', 'compare')];"
+        "print('compare' in tree.commands, *(name in sys.modules for name in names))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True", "False"]
+
+
+def test_the_help_lists_the_same_whichever_command_is_called() -> None:
+    def listed(tree: Any) -> list[tuple[str, str, str]]:
+        return [(name, one.get_short_help_str(), one.rich_help_panel) for name, one in tree.commands.items()]
+
+    assert listed(build_command("doctor")) == listed(build_command())
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sys
 import time
@@ -107,8 +108,44 @@ def delete(store: str, log: Log) -> None:
     log.write(deleted=True)
 
 
+def label(store: str, log: Log, *, run: str, seed: int) -> None:
+    """Be a person who labels whatever comes, takes some of it back, and flags the rest."""
+    rng, opened = random.Random(seed), open_run(store, run)
+    dataset = opened._handle.stored_dataset
+    pool = dataset.ids[dataset.rows_of("pool")].tolist()
+    for _ in range(40):
+        held = opened.labels()
+        mine = held.loc[held["source"] == "person", "id"].tolist()
+        free = [one for one in pool if one not in set(held["id"])]
+        if mine and rng.random() < 0.3:
+            one = rng.choice(mine)
+            log.write(asked=[run, one])  # what was asked for and not answered may have happened or not
+            opened.undo(one, annotator="Ada")
+            log.write(run=run, example=one, label=None)
+        elif free:
+            one = rng.choice(free)
+            log.write(asked=[run, one])
+            opened.submit({one: label_of(one)}, annotator="Ada")
+            log.write(run=run, example=one, label=label_of(one))
+        if free and rng.random() < 0.2:
+            opened.flag(rng.choice(free), annotator="Ada")
+
+
+def command(store: str, log: Log, *, argv: list[str], quiet: bool = True) -> None:
+    """Give a command as at a prompt."""
+    from alvin_core.cli.app import run_app
+
+    if quiet:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+    code = run_app([*argv, "--store", store])
+    log.write(command=argv, code=code)
+
+
 ACTIONS = {
-    action.__name__: action for action in (create, rounds, submit, undo, annotate, step_when_ready, fork, delete)
+    action.__name__: action
+    for action in (create, rounds, submit, undo, annotate, step_when_ready, fork, delete, label, command)
 }
 
 
@@ -167,10 +204,13 @@ def main() -> None:
 
         import alvin_core.encoding.features
         import alvin_core.round
-        import alvin_core.training.trainer  # noqa: F401
+        import alvin_core.training.trainer
     else:
         import pandas  # noqa: F401
 
+        import alvin_core.cli.app
+
+        alvin_core.cli.app.build_command()
         Engine.compute = fake_engine.compute  # type: ignore[method-assign,assignment]
     for line in sys.stdin:
         commands = json.loads(line)

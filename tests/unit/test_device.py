@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -104,11 +105,48 @@ def test_a_device_that_is_not_there_is_refused_with_a_remedy(device: str, messag
 
 
 @pytest.mark.usefixtures("no_accelerator")
+def test_without_numba_a_cpu_with_avx2_works_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "_cpu_flags", lambda: {"avx2"})
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "numba" else find(name))
+    assert plan_device(RuntimeSettings(threads=1)).inference_dtype == "float32"
+    with pytest.raises(DeviceError, match="'int16' does not work without numba; set it to 'float32' or 'auto'"):
+        plan_device(RuntimeSettings(inference_dtype="int16"))
+
+
+@pytest.mark.usefixtures("no_accelerator")
+def test_16_bit_whole_numbers_are_refused_where_the_processor_does_not_say_that_it_is_fast_at_them() -> None:
+    with pytest.raises(DeviceError, match="'int16' does not work on this CPU, which does not say that it has AVX2"):
+        plan_device(RuntimeSettings(inference_dtype="int16"))
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_16_bit_whole_numbers_are_refused_on_a_card() -> None:
+    with pytest.raises(DeviceError, match="'int16' does not work on cuda:1; set it to 'float32' or 'auto'"):
+        plan_device(RuntimeSettings(device="cuda:1", inference_dtype="int16"))
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_card_never_takes_what_the_processor_beside_it_is_fast_at(
+    two_gpus: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_gpus.capability = (7, 5)
+    monkeypatch.setattr(device_module, "_cpu_flags", lambda: {"avx2"})
+    assert plan_device(RuntimeSettings(threads=1)).inference_dtype == "float32"
+
+
+@pytest.mark.usefixtures("no_accelerator")
 @pytest.mark.parametrize(
     ("flags", "expected"),
-    [({"avx2"}, "float32"), ({"avx512f", "avx512_bf16"}, "bfloat16"), ({"amx_bf16"}, "bfloat16")],
+    [
+        ({"sse4_2"}, "float32"),
+        ({"avx2"}, "int16"),
+        ({"avx2", "avx512f"}, "float32"),
+        ({"avx2", "avx512f", "avx512_bf16"}, "bfloat16"),
+        ({"amx_bf16"}, "bfloat16"),
+    ],
 )
-def test_a_cpu_works_in_bfloat16_only_where_it_has_the_instructions(
+def test_a_cpu_works_in_the_number_format_that_its_instructions_make_fast(
     monkeypatch: pytest.MonkeyPatch, flags: set[str], expected: str
 ) -> None:
     monkeypatch.setattr(device_module, "_cpu_flags", lambda: flags)
@@ -116,8 +154,15 @@ def test_a_cpu_works_in_bfloat16_only_where_it_has_the_instructions(
 
 
 def test_a_number_format_that_was_asked_for_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_module, "_cpu_flags", lambda: {"amx_bf16"})
-    assert plan_device(RuntimeSettings(device="cpu", inference_dtype="float32")).inference_dtype == "float32"
+    for flags, given in (
+        ({"amx_bf16"}, "float32"),
+        ({"avx2"}, "float32"),
+        ({"avx2"}, "bfloat16"),
+        ({"avx2", "avx512f"}, "int16"),
+    ):
+        monkeypatch.setattr(device_module, "_cpu_flags", lambda flags=flags: flags)
+        settings = RuntimeSettings(device="cpu", inference_dtype=given)  # type: ignore[arg-type]
+        assert plan_device(settings).inference_dtype == given
 
 
 def test_mps_never_works_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:

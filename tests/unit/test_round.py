@@ -59,6 +59,12 @@ def play(folder: Path, encoder: Encoder):
     return run
 
 
+def vectors_of(result: RoundResult, rows: np.ndarray) -> np.ndarray:
+    """The vectors of some rows of the data set."""
+    place_of_row = {row: place for place, row in enumerate(result.vector_rows.tolist())}
+    return result.vectors[[place_of_row[row] for row in rows.tolist()]]
+
+
 def selected(result: RoundResult) -> dict[str, list[str]]:
     return {name: one.ids.tolist() for name, one in result.alternatives.items()}
 
@@ -93,7 +99,7 @@ def test_the_pool_is_what_is_neither_labeled_nor_evaluated(play) -> None:
     result = play(dataset, labeled=[30, 3, 17, 8])
     assert result.labeled_rows.tolist() == [30, 3, 17, 8]
     assert result.pool_rows.tolist() == sorted(set(range(tiny.N_POOL)) - {30, 3, 17, 8})
-    assert result.vector_rows.tolist() == list(range(tiny.N_POOL))
+    assert result.vector_rows.tolist() == [*result.pool_rows, 30, 3, 17, 8]
     for one in (result.selection, *result.alternatives.values()):
         np.testing.assert_array_equal(dataset.ids[result.pool_rows[one.rows]], one.ids)
 
@@ -103,8 +109,7 @@ def test_anchors_lie_between_the_vectors_of_the_labeled_examples(play) -> None:
     result = play(dataset)
     anchors = result.selection.anchors
     assert anchors.parent_ids.tolist() == dataset.ids[result.labeled_rows].tolist()
-    places = np.searchsorted(result.vector_rows, result.labeled_rows)
-    np.testing.assert_array_equal(anchors.parent_vectors, result.vectors[places])
+    np.testing.assert_array_equal(anchors.parent_vectors, vectors_of(result, result.labeled_rows))
     assert result.groups.is_minority[anchors.minority_rows].all()
     assert not result.groups.is_minority[anchors.majority_rows].any()
     np.testing.assert_array_equal(dataset.labels[result.labeled_rows][anchors.minority_rows], anchors.classes)
@@ -115,7 +120,7 @@ def test_a_link_tells_the_distance_from_the_selected_to_the_anchor(play) -> None
     links, anchors = result.selection.provenance, result.selection.anchors
     row_of = dict(zip(result.selection.ids.tolist(), result.pool_rows[result.selection.rows].tolist(), strict=True))
     rows = np.array([row_of[one] for one in links.ids.tolist()])
-    vectors = result.vectors[np.searchsorted(result.vector_rows, rows)]
+    vectors = vectors_of(result, rows)
     expected = np.linalg.norm(vectors - anchors.vectors_of(links.anchor_rows), axis=1)
     np.testing.assert_allclose(links.distances, expected, rtol=1e-5)
 
@@ -130,8 +135,8 @@ def test_the_figures_are_those_of_the_predictions(play) -> None:
     assert figures["uncertainty_mean_confidence"] == pytest.approx(confidence[result.pool_rows[entropy.rows]].mean())
     assert figures["overlap_entropy"] == jaccard(own.ids, entropy.ids)
     assert figures["class_shares"].get("neg", 0) == np.mean(dataset.labels[result.pool_rows[own.rows]] == 0)
-    labeled = result.vectors[np.searchsorted(result.vector_rows, result.labeled_rows)]
-    chosen = result.vectors[np.searchsorted(result.vector_rows, result.pool_rows[own.rows])]
+    labeled = vectors_of(result, result.labeled_rows)
+    chosen = vectors_of(result, result.pool_rows[own.rows])
     distances = np.linalg.norm(chosen[:, None] - labeled[None], axis=2).min(axis=1)
     assert figures["diversity"] == pytest.approx(distances.mean(), rel=1e-4)
     assert set(figures["others"]) == set(strategy_names()) - {"alvin"}

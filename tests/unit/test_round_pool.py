@@ -10,11 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from alvin_core import round_pool
+from alvin_core.round import run_round
 from alvin_core.settings import RunSettings
 from alvin_core.strategies import Pool, registry
 from alvin_core.strategies.ranking import take_highest
+from alvin_core.training.trainer import TrainedModel
 from alvin_core.types import Selection
 from tests.unit import tiny_round as tiny
+
+ROWS = np.arange(tiny.N_POOL)  # of pool and labeled set
 
 
 @pytest.fixture
@@ -55,6 +60,51 @@ def test_the_readout_gives_the_predictions_of_pool_and_labeled_set_in_both_space
     np.testing.assert_array_equal(pool.labeled.probs, result.probs[result.labeled_rows])
     assert (pool.vectors is pool.readout.vectors) is (space == "model")
     assert isinstance(pool.settings, RunSettings)
+
+
+@pytest.mark.parametrize("space", ["model", "encoder"])
+def test_the_vectors_of_the_pool_are_no_copy_of_the_round_s(
+    handed: Callable[..., tuple[Pool, Any]], space: str
+) -> None:
+    pool, result = handed(space=space)
+    assert pool.vectors is not None
+    assert pool.labeled is not None
+    assert np.shares_memory(pool.vectors, result.vectors)
+    np.testing.assert_array_equal(np.vstack([pool.vectors, pool.labeled.vectors]), result.vectors)
+    np.testing.assert_array_equal(result.vector_rows, [*result.pool_rows, *result.labeled_rows])
+
+
+@pytest.mark.parametrize("space", ["model", "encoder"])
+def test_what_is_predicted_together_does_not_depend_on_what_is_labeled(
+    tiny_encoder: Path, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict, asked = TrainedModel.predict, []
+
+    def recorded(model: TrainedModel, rows: np.ndarray, **options: Any) -> Any:
+        asked.append((rows.tolist(), predicted := predict(model, rows, **options)))
+        return predicted
+
+    monkeypatch.setattr(TrainedModel, "predict", recorded)
+    settings = tiny.make_settings(tiny_encoder, space=space)
+    inputs = tiny.make_inputs(tiny.make_dataset(), settings, labeled=[30, 3, 17, 39, 0])
+    vectors = []
+    result = run_round(inputs, settings, tiny.PLAN, look=lambda model: vectors.append(model.predict(ROWS).vectors))
+    assert [rows for rows, _ in asked[1:]] == [list(range(tiny.N_POOL)), list(range(tiny.N_POOL, len(inputs.dataset)))]
+    np.testing.assert_array_equal(result.probs[ROWS], asked[0][1].probs)
+    read = vectors[0] if space == "model" else inputs.embeddings
+    np.testing.assert_array_equal(result.vectors, read[result.vector_rows])
+
+
+@pytest.mark.parametrize("places", [[], [0], [10], [0, 10], [5, 4, 3], [10, 1, 0, 7], list(range(10, -1, -1))])
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_vectors_are_moved_to_the_end_in_the_order_asked_and_the_others_keep_theirs(
+    places: list[int], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(round_pool, "MOVED_AT_ONCE", at_once)
+    vectors = np.random.default_rng(0).random((11, 3), dtype=np.float32)
+    expected = vectors[[*sorted(set(range(11)) - set(places)), *places]]
+    round_pool.move_to_end(vectors, np.array(places, dtype=np.int64))
+    np.testing.assert_array_equal(vectors, expected)
 
 
 def test_draws_are_of_the_asked_rows_in_their_order(handed: Callable[..., tuple[Pool, Any]]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from alvin_core import RunNotFoundError, StoreError
+from alvin_core import RunNotFoundError, RunSettings, StoreError, create_run
 from dashboard import data
 from dashboard.api import ROUTES
 from dashboard.maps import map_data
@@ -151,3 +151,39 @@ def test_a_fault_is_logged_and_not_shown(client, run, caplog) -> None:
 
 def test_nothing_can_be_written_by_a_route(client, told) -> None:
     assert {client.post(told["positions"]).status_code, client.delete("/api/texts/0123abcd/2/1").status_code} == {405}
+
+
+@pytest.fixture
+def watched(tmp_path, fake, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """The routes of a server whose store is that of the test."""
+    monkeypatch.setenv("ALVIN_STORE", str(tmp_path / "store"))
+    return TestClient(Starlette(routes=ROUTES), raise_server_exceptions=False)
+
+
+def test_health_is_ok_with_and_without_a_store_and_503_where_it_cannot_be_read(watched, tmp_path, fake) -> None:
+    assert watched.get("/healthz").json() == {"status": "ok", "store": "none yet", "worker": False}
+    create_run(tmp_path / "store", fake.make_dataset(20), RunSettings(budget=4, initial=8))
+    answer = watched.get("/healthz")
+    assert (answer.status_code, answer.json()["store"]) == (200, "readable")
+    (tmp_path / "store" / "alvin.db").write_bytes(b"no database" * 100)
+    answer = watched.get("/healthz")
+    assert (answer.status_code, answer.json()["status"]) == (503, "failing")
+    assert str(tmp_path) not in answer.text
+    assert "alvin_store_readable 0.0" in watched.get("/metrics").text
+
+
+def test_metrics_count_and_name_nothing_of_the_data(watched, tmp_path, fake) -> None:
+    run = create_run(tmp_path / "store", fake.make_dataset(20), RunSettings(budget=4, initial=8), name="secret-run")
+    run.flag("e00001", annotator="Ada")
+    assert watched.get("/api/watch/nonsense!").status_code == 400
+    answer = watched.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain")
+    lines = answer.text.splitlines()
+    assert 'alvin_runs{in="use"} 1.0' in lines
+    assert "alvin_marks 1.0" in lines
+    assert any(
+        line.startswith('alvin_label_events{action="label",source="') and line.endswith(" 8.0") for line in lines
+    )
+    assert any(line.startswith('alvin_answers_total{status="400"}') for line in lines)
+    for word in ("secret-run", "Ada", "e00001", "text 1", run.id):
+        assert word not in answer.text

@@ -38,3 +38,23 @@ def test_what_is_packed_comes_out_as_it_went_in(texts: list[str]) -> None:
 def test_a_stream_longer_than_is_held_at_once_is_packed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "PACKED_AT_ONCE", 3)
     assert list(Texts.pack(str(number) for number in range(10))) == list("0123456789")
+
+
+@given(some.lists(some.text(some.characters(codec="utf-8"), max_size=9), max_size=9))
+def test_an_array_of_strings_is_packed_as_its_strings_are(texts: list[str]) -> None:
+    strings = np.asarray(texts, dtype=np.str_)
+    packed, expected = Texts.of_strings(strings), Texts.pack(strings.tolist())
+    assert packed.blob.tobytes() == expected.blob.tobytes()
+    assert packed.offsets.tolist() == expected.offsets.tolist()
+    assert packed.digest() == expected.digest()
+
+
+@pytest.mark.parametrize("texts", [*CASES, ["\0a", "b"], ["ab", "c", "", "d", "efg"]])
+@pytest.mark.parametrize("how", ["whole", "every second", "other byte order"])
+def test_arrays_of_strings_are_packed_in_any_layout(
+    texts: list[str], how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "PACKED_AT_ONCE", 2)
+    strings = np.asarray(texts, dtype=np.str_)
+    strings = {"whole": strings, "every second": strings[::2], "other byte order": strings.astype(">U200")}[how]
+    assert Texts.of_strings(strings).digest() == Texts.pack(strings.tolist()).digest()

@@ -22,9 +22,10 @@ from transformers import (
 )
 
 from alvin_core.data.dataset import Texts
-from alvin_core.device import DevicePlan
+from alvin_core.device import DevicePlan, plan_device
 from alvin_core.encoding.transformer import Encoder, load_encoder
-from alvin_core.settings import EncoderSettings
+from alvin_core.errors import DeviceError
+from alvin_core.settings import EncoderSettings, RuntimeSettings
 
 PAD = 1  # not 0, so that RoBERTa's positions, which count from the padding token, are tried in earnest
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -88,6 +89,16 @@ def make_texts() -> Callable[..., list[str]]:
 @pytest.fixture(scope="session")
 def plan() -> DevicePlan:
     return CPU
+
+
+@pytest.fixture(scope="session")
+def has_int16() -> bool:
+    """Whether this machine multiplies 16-bit whole numbers."""
+    try:
+        plan_device(RuntimeSettings(device="cpu", inference_dtype="int16"))
+    except DeviceError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -241,7 +241,7 @@ def entries(folder: Path) -> set[str]:
 
 
 def test_whatever_changes_the_bytes_has_an_entry_of_its_own(
-    encoder_folder: Callable[[str], Path], plan: DevicePlan, texts: Texts, tmp_path: Path
+    encoder_folder: Callable[[str], Path], plan: DevicePlan, texts: Texts, tmp_path: Path, has_int16: bool
 ) -> None:
     base = EncoderSettings(name=str(encoder_folder("bert")), max_length=64)
     other_texts = Texts.pack([*list(texts)[:-1], "a z"])
@@ -259,6 +259,8 @@ def test_whatever_changes_the_bytes_has_an_entry_of_its_own(
         (base, plan, texts, None, 2),
         (replace(base, name=str(encoder_folder("roberta"))), plan, texts, None, 0),
     ]
+    if has_int16:
+        cases += [(base, replace(plan, inference_dtype="int16"), texts, None, depth) for depth in (0, 1)]
     for number, (settings, where, first, second, depth) in enumerate(cases, start=1):
         for _ in range(2):
             compute_features(
@@ -279,6 +281,69 @@ def test_bfloat16_is_near_float32(encoder: Encoder, settings: EncoderSettings, t
     rough = embed(load_encoder(settings, half), texts, None, settings=settings, plan=half, cache_dir=None)
     assert rough.dtype == np.float32
     assert 0 < np.abs(rough - exact).max() < 0.1 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+@pytest.mark.usefixtures("small_shards")
+def test_several_threads_give_the_very_numbers_of_one(
+    encoder_folder: Callable[[str], Path], plan: DevicePlan, texts: Texts, depth: int, tmp_path: Path
+) -> None:
+    for family in ("bert", "roberta", "albert", "modernbert"):
+        settings = EncoderSettings(name=str(encoder_folder(family)), max_length=64)
+        if depth and family == "albert":  # its layers share weights, and cannot be split
+            continue
+        found = []
+        for threads in (1, 4, 4, 4):
+            where = replace(plan, threads=threads)
+            features = compute_features(
+                load_encoder(settings, where),
+                texts,
+                None,
+                trainable_layers=depth,
+                settings=settings,
+                plan=where,
+                cache_dir=tmp_path / str(len(found)) / family if len(found) % 2 else None,
+            )
+            found.append(everything(features))
+        for other in found[1:]:
+            assert all(np.array_equal(one, same) for one, same in zip(found[0], other, strict=True))
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_work_on_several_threads_that_was_cancelled_goes_on_where_it_stopped(
+    encoder: Encoder, settings: EncoderSettings, texts: Texts, tmp_path: Path
+) -> None:
+    def stop_late(event: ProgressEvent) -> None:
+        if event.stage == "encode" and event.done > 25:
+            raise Cancelled("enough")
+
+    encoder.plan = replace(encoder.plan, threads=3)
+    common = {"trainable_layers": 2, "settings": settings, "plan": encoder.plan}
+    with pytest.raises(Cancelled):
+        compute_features(encoder, texts, None, cache_dir=tmp_path, progress=stop_late, **common)
+    rest = compute_features(encoder, texts, None, cache_dir=tmp_path, **common)
+    assert 0 < rest.n_encoded < len(texts)
+    whole = compute_features(encoder, texts, None, cache_dir=None, **common)
+    assert all(np.array_equal(one, same) for one, same in zip(everything(rest), everything(whole), strict=True))
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_bfloat16_runs_few_shapes_also_two_batches_at_once_as_on_a_card(
+    settings: EncoderSettings, texts: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen(encoder: Encoder, inputs: dict[str, np.ndarray]) -> torch.Tensor:
+        assert {one.shape for one in inputs.values()} == {inputs["input_ids"].shape}
+        widths.add(inputs["input_ids"].shape[1])
+        return run(encoder, inputs)
+
+    run, widths, found = Encoder.pooled, set[int](), []
+    monkeypatch.setattr(Encoder, "pooled", seen)
+    for threads in (1, 2):
+        plan = DevicePlan("cpu", threads, "bfloat16", "CPU")
+        found.append(embed(load_encoder(settings, plan), texts, None, settings=settings, plan=plan, cache_dir=None))
+    assert widths <= {16, 32, 48, 64}
+    assert len(widths) > 1
+    assert np.array_equal(*found)
 
 
 def test_pairs_are_read_apart_where_the_encoder_is_frozen(compute: Compute, texts: Texts, tmp_path: Path) -> None:

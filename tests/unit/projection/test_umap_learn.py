@@ -1,6 +1,13 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from alvin_core.projection import umap_learn
 from alvin_core.projection.umap_learn import N_PUSHED, fuzzy_graph, step
 
 A, B = 1.5769434, 0.8950609  # of the curve 1 / (1 + a d^2b), for min_dist 0.1 and spread 1
@@ -61,3 +68,34 @@ def test_steps_follow_their_random_state() -> None:
 
     np.testing.assert_array_equal(moved(1), moved(1))
     assert not np.array_equal(moved(1), moved(2))
+
+
+def test_a_second_process_loads_the_loops_that_the_first_compiled(tmp_path: Path) -> None:
+    script = """
+import numpy as np
+from alvin_core.projection import warm_up
+warm_up()
+from alvin_core.projection.umap_learn import LOOPS, MODULES
+from importlib import import_module
+modules = [import_module(name) for name in MODULES]
+loops = [next(getattr(module, loop) for module in modules if hasattr(module, loop)) for loop in LOOPS]
+print([(sum(loop.stats.cache_hits.values()), sum(loop.stats.cache_misses.values())) for loop in loops])
+"""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+
+    def told() -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    assert told() == "[(0, 1), (0, 1), (0, 1)]"
+    assert told() == "[(1, 0), (1, 0), (1, 0)]"
+
+
+def test_maps_are_made_where_compiled_loops_cannot_be_kept() -> None:
+    class Unkept:
+        def enable_caching(self) -> None:
+            raise RuntimeError("cannot cache function: no locator available")
+
+    umap_learn._keep_compiled(SimpleNamespace(__name__="other", **{umap_learn.LOOPS[0]: Unkept()}))

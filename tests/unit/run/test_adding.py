@@ -12,7 +12,7 @@ import pytest
 
 from alvin_core.data.dataset import Dataset
 from alvin_core.errors import AlvinError, DataError, LabelError, PoolError
-from alvin_core.run import Run, create_run, delete_run, list_runs, open_run
+from alvin_core.run import Run, create_run, delete_run, growing, list_runs, open_run
 from alvin_core.settings import RunSettings
 from alvin_core.store import added as store_added
 from alvin_core.store.database import open_store
@@ -208,6 +208,27 @@ def test_ids_that_the_data_has_are_passed_over(tmp_path: Path, fake: ModuleType)
         "edit-0002", "edit-0004", "edit-0005",
     ]  # fmt: skip
     assert run._handle.row_of_id["edit-0005"] == N + 2
+
+
+@pytest.mark.parametrize("few", [0, 100])
+def test_rows_of_ids_are_found_with_and_without_a_table_of_all(
+    tmp_path: Path, fake: ModuleType, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    monkeypatch.setattr(growing, "FEW", few)
+    monkeypatch.setattr(growing, "LOOKED_UP_AT_ONCE", 7)
+    made = fake.make_dataset()
+    ids = made.ids[np.random.default_rng(0).permutation(len(made))]
+    run = create_run(tmp_path, replace(made, ids=ids), SETTINGS)
+    added = run.add_example(("text 99",), "pos")
+    rows_of = open_run(tmp_path, run.id)._handle.row_of_id.rows_of
+    asked = [*ids[[5, 3, 3, len(ids) - 1, 0]].tolist()]
+    assert rows_of(asked).tolist() == [5, 3, 3, len(ids) - 1, 0]
+    assert rows_of([]).tolist() == []
+    assert rows_of([added, asked[0]]).tolist() == [len(ids), 5]
+    with pytest.raises(KeyError):
+        rows_of([asked[0], "nobody"])
 
 
 def test_a_waiting_run_goes_on_waiting(tmp_path: Path, fake: ModuleType) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from alvin_core.data.dataset import Texts
+from alvin_core.data.spreadsheets import as_written
 from alvin_core.errors import SettingsError, StoreError
 from alvin_core.run import Run, create_run
 from alvin_core.settings import RunSettings
@@ -199,7 +200,7 @@ def test_texts_with_quotes_line_ends_and_formulas_survive_every_export(tmp_path:
             import csv
 
             with path.open(newline="", encoding="utf-8") as file:
-                found = [row["text"] for row in csv.DictReader(file)]
+                found = [as_written(row["text"]) for row in csv.DictReader(file)]
         elif format_name == "jsonl":
             found = [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").split("\n") if line]
         else:

@@ -11,9 +11,11 @@ import pytest
 
 from alvin_core.data.dataset import Dataset, Texts
 from alvin_core.errors import RunBusyError, StoreError
+from alvin_core.store import rearranged
 from alvin_core.store.arrays import disk_reason, link_folder, load_array, load_arrays, save_arrays, save_packed, sweep
 from alvin_core.store.datasets import dataset_path, load_stored_dataset, save_dataset
 from alvin_core.store.locks import file_lock
+from alvin_core.store.rearranged import Rearranged
 
 ARRAYS = {"numbers": np.arange(5, dtype=np.int32), "flags": np.array([True, False]), "nothing": np.empty(0)}
 VECTORS = {"vectors": np.arange(6, dtype=np.float32).reshape(2, 3)}
@@ -51,7 +53,8 @@ def test_files_are_synced_then_their_folder_then_renamed_then_the_parent(
     monkeypatch.setattr(Path, "rename", record_rename)
     save_arrays(tmp_path / "r", ARRAYS, mapped=VECTORS)
     assert order == [
-        *("sync arrays.npz", "sync vectors.npy", "sync r.part", "rename r.part r", f"sync {tmp_path.name}")
+        *("sync arrays.npz", "sync vectors.npy", "sync sums.json"),
+        *("sync r.part", "rename r.part r", f"sync {tmp_path.name}"),
     ]
 
 
@@ -88,6 +91,30 @@ def test_an_array_that_its_twin_has_to_the_byte_takes_no_room(tmp_path: Path) ->
     save_arrays(third, ARRAYS, mapped={"vectors": changed}, twin=first)
     assert not (first / "vectors.npy").samefile(third / "vectors.npy")
     assert load_array(third, "vectors").tobytes() == changed.tobytes()
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 5, 23])
+def test_a_rearranged_array_is_written_as_the_array_it_stands_for(
+    tmp_path: Path, n_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rearranged, "BLOCK_BYTES", 5 * 3 * 4)  # five rows
+    values = np.random.default_rng(0).random((23, 3), dtype=np.float32)
+    rows = np.random.default_rng(1).permutation(23)[:n_rows]
+    save_arrays(tmp_path / "1", ARRAYS, mapped={"vectors": Rearranged(values, rows)})
+    np.save(tmp_path / "by-numpy.npy", values[rows])
+    assert (tmp_path / "1" / "vectors.npy").read_bytes() == (tmp_path / "by-numpy.npy").read_bytes()
+    save_arrays(tmp_path / "2", ARRAYS, mapped={"vectors": values[rows]}, twin=tmp_path / "1")
+    save_arrays(tmp_path / "3", ARRAYS, mapped={"vectors": Rearranged(values, rows)}, twin=tmp_path / "2")
+    assert (tmp_path / "1" / "vectors.npy").samefile(tmp_path / "3" / "vectors.npy")
+    save_arrays(tmp_path / "4", ARRAYS, mapped={"vectors": Rearranged(values, rows[::-1])}, twin=tmp_path / "3")
+    assert (load_array(tmp_path / "4", "vectors") == values[rows[::-1]]).all()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_array_is_written_row_by_row_however_it_lies_in_memory(tmp_path: Path, order: str) -> None:
+    values = np.asarray(np.arange(12).reshape(4, 3), order=order)
+    save_arrays(tmp_path / "r", ARRAYS, mapped={"vectors": values[:, ::2]})
+    assert (load_array(tmp_path / "r", "vectors") == values[:, ::2]).all()
 
 
 @pytest.mark.parametrize("twin", ["missing", "damaged"])
@@ -141,7 +168,7 @@ def test_what_is_still_being_written_into_a_folder_is_not_linked(tmp_path: Path)
     for name in ("map-0.new", "map-1.new.part", "map-model.npz"):
         (tmp_path / "a" / name).touch()
     link_folder(tmp_path / "a", tmp_path / "b")
-    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["arrays.npz", "map-model.npz"]
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["arrays.npz", "map-model.npz", "sums.json"]
 
 
 def test_of_packed_arrays_some_are_read_by_name(tmp_path: Path) -> None:

@@ -59,6 +59,22 @@ def test_draws_that_agree_give_exactly_zero_however_unsure_they_are() -> None:
     assert (found == 0).all()
 
 
+@pytest.mark.parametrize("at_once", [1, 2 * 5 * 3, 7 * 5 * 3, 10**6])
+def test_parts_that_are_worked_on_at_a_time_change_no_bit(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    draws = random_draws(5, 31)
+    draws[:, ::4] = [0.0, 0.0, 1.0]  # impossible classes, and draws that agree on them
+    draws[1, ::8] = [1.0, 0.0, 0.0]
+    monkeypatch.setattr(bald, "NUMBERS_AT_ONCE", at_once)
+    found = bald.mutual_information(draws.astype(np.float32))
+    monkeypatch.undo()
+    np.testing.assert_array_equal(found, bald.mutual_information(draws.astype(np.float32)))
+    exact = draws.astype(np.float32).astype(np.float64)
+    means = [entropy(*(p for p in mean if p)) for mean in exact.mean(axis=0).tolist()]
+    each = [[entropy(*(p for p in probs if p)) for probs in draw] for draw in exact.tolist()]
+    assert found == pytest.approx(np.array(means) - np.mean(each, axis=0), abs=1e-14)
+    assert (found[4::8] == 0).all()
+
+
 def test_an_unsure_model_whose_draws_agree_is_passed_over_for_draws_that_disagree() -> None:
     draws = np.array([[[0.5, 0.5], [0.9, 0.1]], [[0.5, 0.5], [0.6, 0.4]]])
     assert select(pool_of(draws), 1, n_draws=2).ids.tolist() == ["example-0001"]

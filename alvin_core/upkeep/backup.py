@@ -1,0 +1,201 @@
+"""Backups of a store that others go on working with."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import secrets
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from alvin_core.errors import StoreError
+from alvin_core.progress import Progress, ProgressEvent, silent
+from alvin_core.store.arrays import NEW, TEMPORARY, disk_reason, make_folder, sync_folder
+from alvin_core.store.database import Store, open_store
+from alvin_core.store.datasets import dataset_path
+from alvin_core.store.labels import now
+from alvin_core.store.tables import SCHEMA_VERSION, ComparisonRow, RoundRow, RunRow
+from alvin_core.upkeep.backup_format import (
+    FORMAT,
+    FORMAT_VERSION,
+    MANIFEST,
+    TABLES,
+    row_of,
+    table_member,
+)
+from alvin_core.upkeep.verifying import cache_entries
+
+__all__ = ["backup_store"]
+
+ROWS_AT_ONCE = 1000
+
+
+def backup_store(
+    store: Path | str, file: Path, *, cache: bool = False, overwrite: bool = False, progress: Progress = silent
+) -> int:
+    """Write a store as one file; the store is as it was at one moment, whatever is written to it meanwhile.
+
+    Parameters
+    ----------
+    store : Path or str
+    file : Path
+        Compressed where its name ends in ``.gz``. It appears whole or not at all.
+    cache : bool
+        With the cached encodings, which can be made again.
+    overwrite : bool
+        Replace a file that is there.
+    progress : Progress
+        Stage ``backup``, in files; may raise Cancelled.
+
+    Returns
+    -------
+    int
+        How many files of the store are in it.
+
+    Raises
+    ------
+    StoreError
+        When the store cannot be read, a file of it is missing, the backup is there already, or the disk refuses.
+
+    Notes
+    -----
+    Arrays are never written again, so that for the moment of the snapshot alone each is given a second name in the
+    store's folder, from which it is copied at leisure. Who deletes a run in that moment waits.
+    """
+    opened = open_store(store)
+    file = file.expanduser().absolute()
+    if file.is_dir() or (file.exists() and not overwrite):
+        raise StoreError(f"{file} is there already; name another file, or replace it with --force")
+    if not file.parent.is_dir():
+        raise StoreError(f"there is no folder {file.parent}; make it, or name another file")
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        with _snapshot(opened, cache=cache) as staged:
+            n_files = _write(temporary, staged, progress, compressed=file.suffix == ".gz")
+        temporary.replace(file)
+        sync_folder(file.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write {file}: {disk_reason(error)}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return n_files
+
+
+@contextmanager
+def _snapshot(store: Store, *, cache: bool) -> Iterator[Path]:
+    """Lend a folder with all that belongs to the store at one moment."""
+    staged = store.path / f"backup-{secrets.token_hex(4)}"
+    try:
+        with store.read() as session:
+            with store.lock():
+                make_folder(staged)
+                _link_files(store, session, staged)
+            for table in TABLES:
+                _write_table(session, table, staged / table_member(table))
+        if cache:
+            for key in cache_entries(store):
+                _link_folder(store.cache / key, staged / "cache" / key)
+        yield staged
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _link_files(store: Store, session: Session, staged: Path) -> None:
+    """Give every file that the database names a second name."""
+    digests = {*session.scalars(select(RunRow.dataset)), *session.scalars(select(ComparisonRow.dataset))}
+    for digest in sorted(digests):
+        _link(dataset_path(store.path, digest), dataset_path(staged, digest))
+    for run_id, folder in session.execute(select(RoundRow.run_id, RoundRow.folder)):
+        _link_folder(store.run_folder(run_id) / folder, staged / "runs" / run_id / folder)
+
+
+def _link_folder(source: Path, target: Path) -> None:
+    if not source.is_dir():
+        raise StoreError(f"{source} is missing; see what else is with `alvin verify`")
+    for path in sorted(source.iterdir()):
+        if NEW not in path.name and TEMPORARY not in path.name:
+            _link(path, target / path.name)
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except FileNotFoundError as error:
+        if source.name.startswith("map-"):  # a map was being replaced; it is derived
+            return
+        raise StoreError(f"{source} is missing; see what else is with `alvin verify`") from error
+    except OSError:  # the disk has no hard links
+        shutil.copyfile(source, target)
+
+
+def _write_table(session: Session, table: Any, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    query = select(*table.columns).execution_options(yield_per=ROWS_AT_ONCE)
+    with path.open("wb") as file:
+        for row in session.execute(query).mappings():
+            file.write(row_of(dict(row)))
+
+
+def _write(path: Path, staged: Path, progress: Progress, *, compressed: bool) -> int:
+    members: dict[str, dict[str, Any]] = {}
+    files = sorted(one for one in staged.rglob("*") if one.is_file())
+    with path.open("wb") as raw:
+        with tarfile.open(fileobj=raw, mode="w:gz" if compressed else "w", format=tarfile.PAX_FORMAT) as archive:
+            for number, one in enumerate(files):
+                progress(ProgressEvent("backup", number, len(files)))
+                name = one.relative_to(staged).as_posix()
+                members[name] = _add(archive, one, name)
+            manifest = {
+                "format": FORMAT,
+                "version": FORMAT_VERSION,
+                "schema": SCHEMA_VERSION,
+                "made_by": f"alvin-studio {version('alvin-studio')}",
+                "made_at": now(),
+                "members": members,
+            }
+            content = json.dumps(manifest, indent=1).encode()
+            info = tarfile.TarInfo(MANIFEST)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+        raw.flush()
+        os.fsync(raw.fileno())
+    progress(ProgressEvent("backup", len(files), len(files)))
+    return len(files)
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> dict[str, Any]:
+    """Add a file; a second name of one that is in already is added as that."""
+    info = archive.gettarinfo(path, name)
+    info.uid = info.gid = 0
+    info.uname = info.gname = ""
+    info.mode = 0o644
+    if info.islnk():
+        archive.addfile(info)
+        return {"same_as": info.linkname}
+    with path.open("rb") as file:
+        hashed = _Hashed(file)
+        archive.addfile(info, hashed)  # it is read, and nothing else
+        return {"bytes": info.size, "sha256": hashed.sha.hexdigest()}
+
+
+class _Hashed:
+    """A file whose bytes are hashed as they are read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.sha = file, hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._file.read(size)
+        self.sha.update(piece)
+        return piece

@@ -1,0 +1,100 @@
+"""A backup: one tar of a store's tables as JSON Lines, its files as they are, and at its end a manifest of them all.
+
+::
+
+    tables/<table>.jsonl            every row, as the columns' names and values
+    runs/<id>/<round>/<file>        arrays and maps
+    datasets/<digest>.npz
+    cache/<key>/<file>              encodings, where they were asked for
+    backup.json                     format, versions, and size and SHA-256 of every other member
+
+It names no database: a backup of one kind of store can be restored as another kind.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import IO, Any
+
+from sqlalchemy import Column, LargeBinary
+from sqlalchemy import Table as SqlTable
+
+from alvin_core.errors import StoreError
+from alvin_core.store.tables import MetaRow, Table
+
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "MEMBER",
+    "PIECE",
+    "TABLES",
+    "damaged",
+    "row_of",
+    "rows_in",
+    "table_member",
+]
+
+FORMAT, FORMAT_VERSION = "alvin-store", 1
+MANIFEST = "backup.json"
+PIECE = 2**20
+LONGEST_ROW = 2**28  # bytes; a slice of a billion examples is 2 ** 27
+# In an order in which every row comes after what it refers to. What `meta` says is the restoring program's to say.
+TABLES = tuple(one for one in Table.metadata.sorted_tables if one.name != MetaRow.__tablename__)
+MEMBER = re.compile(
+    r"tables/[a-z_]{1,40}\.jsonl|backup\.json|datasets/[0-9a-f]{64}\.npz"
+    r"|runs/[0-9a-f]{8}/round-\d{4,9}-[0-9a-f]{8}/\w[\w.-]{0,99}|cache/[0-9a-f]{64}/\w[\w.-]{0,99}",
+    re.ASCII,
+)
+
+
+def table_member(table: SqlTable) -> str:
+    """Return the name of the member that has a table's rows."""
+    return f"tables/{table.name}.jsonl"
+
+
+def row_of(values: Mapping[str, Any]) -> bytes:
+    """Return a row as a line of JSON, bytes in base64."""
+    plain = {
+        name: base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
+        for name, value in values.items()
+    }
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def rows_in(stream: IO[bytes], table: SqlTable) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a member.
+
+    Raises
+    ------
+    StoreError
+        When a line is none.
+    """
+    columns: dict[str, Column[Any]] = {one.name: one for one in table.columns}
+    number = 0
+    while line := stream.readline(LONGEST_ROW):
+        number += 1
+        try:
+            yield _values(json.loads(line), columns)
+        except (ValueError, TypeError, KeyError, binascii.Error, RecursionError) as error:
+            raise damaged(f"{table_member(table)}, line {number}", str(error)) from error
+
+
+def _values(row: Any, columns: Mapping[str, Column[Any]]) -> dict[str, Any]:
+    if not isinstance(row, dict) or not row.keys() <= columns.keys():
+        raise ValueError("it is no row of this table")
+    return {
+        name: base64.b64decode(value, validate=True)
+        if isinstance(columns[name].type, LargeBinary) and value is not None
+        else value
+        for name, value in row.items()
+    }
+
+
+def damaged(where: str, what: str) -> StoreError:
+    """Make the error of a backup that is not as it was written."""
+    return StoreError(f"the backup cannot be read: {where}: {what}; take another copy of it")

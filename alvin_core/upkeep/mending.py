@@ -1,0 +1,132 @@
+"""Mending a store: what can be made right without losing what cannot be computed again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import select
+
+from alvin_core.encoding.cache import entry_lock, read_entry
+from alvin_core.errors import AlvinError, Cancelled
+from alvin_core.progress import Progress, silent
+from alvin_core.run.engine import Engine
+from alvin_core.run.handle import RunHandle
+from alvin_core.run.replaying import retrain_round
+from alvin_core.run.slice_lookup import StoredSlices
+from alvin_core.store.arrays import make_folder, remove
+from alvin_core.store.database import Store, open_store
+from alvin_core.store.runs import sweep_store
+from alvin_core.store.tables import RunRow
+from alvin_core.upkeep.database import rebuild_indices
+from alvin_core.upkeep.files import check_files, damaged_maps, run_leftovers
+from alvin_core.upkeep.findings import StoreReport
+from alvin_core.upkeep.records import RunRecords, read_records
+from alvin_core.upkeep.verifying import cache_entries, if_idle, verify_store
+
+__all__ = ["repair_store"]
+
+SET_ASIDE = "damaged"  # the folder of the store that damaged arrays go to
+
+
+def repair_store(
+    store: Path | str, *, retrain: bool = False, progress: Progress = silent
+) -> tuple[list[str], StoreReport]:
+    """Mend what `verify_store` calls mendable, and look again.
+
+    Leftovers, damaged maps and damaged encodings are removed: maps and encodings are made anew when they are asked
+    for. Indices of the database are rebuilt. A run that another process works on is left as it is.
+
+    Parameters
+    ----------
+    store : Path or str
+    retrain : bool
+        Train each round whose arrays are damaged again, from its record, and keep what comes out where it selects
+        what the round selected. The damaged arrays are moved to the store's folder ``damaged``.
+    progress : Progress
+        Stage ``verify``, twice; may raise Cancelled.
+
+    Returns
+    -------
+    done : list of str
+        What was done, a line each.
+    report : StoreReport
+        What is found after it.
+
+    Raises
+    ------
+    StoreError
+        When there is no store, or it may not be written to.
+    StoreVersionError
+        When a newer version wrote it.
+    """
+    opened, done = open_store(store), list[str]()
+    before = verify_store(store, progress=progress)
+    if any(one.mendable and one.subject == "database" for one in before.findings):
+        rebuild_indices(opened)
+        done.append("rebuilt the indices of the database")
+    with opened.read() as session:
+        rows = list(session.scalars(select(RunRow).order_by(RunRow.created_at, RunRow.id)))
+    for row in rows:
+        with if_idle(opened, row) as idle:
+            if idle:
+                done += _mend_run(opened, row, progress, retrain=retrain)
+    done += _mend_cache(opened)
+    with opened.lock():
+        done += [f"removed {path.relative_to(opened.path)}, of no run" for path in sweep_store(opened)]
+    return done, verify_store(store, progress=progress)
+
+
+def _mend_run(store: Store, row: RunRow, progress: Progress, *, retrain: bool) -> list[str]:
+    with store.read() as session:
+        if session.get(RunRow, row.id) is None:
+            return []
+        records = read_records(session, row)
+    folder, done = store.run_folder(row.id), []
+    maps, left = damaged_maps(folder, [one.folder for one in records.rounds]), run_leftovers(records, folder)
+    remove([*maps, *left])
+    done += [f"removed {path.relative_to(store.path)}, a damaged map" for path in maps]
+    done += [f"removed {path.relative_to(store.path)}, of no round" for path in left]
+    if retrain:
+        done += _retrain(store, records, progress)
+    return done
+
+
+def _retrain(store: Store, records: RunRecords, progress: Progress) -> list[str]:
+    run, done = records.run, []
+    handle = RunHandle(store, run)
+    damaged = check_files(records, handle.stored_dataset, handle.folder, StoreReport(""))
+    engine = None
+    if damaged:
+        engine = Engine(handle.stored_dataset, store.cache, StoredSlices(store, run.dataset))
+    for round_no in damaged:
+        assert engine is not None
+        folder = next(one.folder for one in records.rounds if one.round_no == round_no)
+        try:
+            retrain_round(handle, engine, round_no, progress)
+        except Cancelled:
+            raise
+        except AlvinError as error:
+            done.append(f"round {round_no} of the run {run.name!r} stays damaged: {error}")
+            continue
+        _set_aside(store, run.id, folder)
+        done.append(f"trained round {round_no} of the run {run.name!r} again: it selects what it selected")
+    return done
+
+
+def _set_aside(store: Store, run_id: str, folder: str) -> None:
+    """Move the arrays that a round's record named out of its run's folder."""
+    source, aside = store.run_folder(run_id) / folder, store.path / SET_ASIDE
+    make_folder(aside)
+    if source.exists():
+        source.rename(aside / f"{run_id}-{folder}")
+
+
+def _mend_cache(store: Store) -> list[str]:
+    done = []
+    for key in cache_entries(store):
+        if read_entry(store.cache, key) is not None:
+            continue
+        with entry_lock(store.cache, key, silent):
+            remove([store.cache / key])
+        done.append(f"removed the encoding {key[:12]}…, which was damaged")
+    return done

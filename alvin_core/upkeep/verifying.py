@@ -1,0 +1,174 @@
+"""Looking through a store for what is lost, wrong or left over. Nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import select
+
+from alvin_core.data.dataset import Dataset
+from alvin_core.encoding.cache import read_entry
+from alvin_core.errors import RunBusyError, StoreError
+from alvin_core.progress import Progress, ProgressEvent, silent
+from alvin_core.store.database import Store, open_store
+from alvin_core.store.datasets import load_stored_dataset
+from alvin_core.store.runs import store_leftovers
+from alvin_core.store.slices import list_slices
+from alvin_core.store.tables import RunRow
+from alvin_core.upkeep.database import check_database
+from alvin_core.upkeep.files import check_files, run_leftovers
+from alvin_core.upkeep.findings import StoreReport
+from alvin_core.upkeep.records import LOST, RunRecords, check_records, read_records
+
+__all__ = ["cache_entries", "if_idle", "verify_store"]
+
+
+def verify_store(store: Path | str, *, thorough: bool = True, progress: Progress = silent) -> StoreReport:
+    """Look through a whole store; others may go on working with it.
+
+    Parameters
+    ----------
+    store : Path or str
+    thorough : bool
+        Read every byte of every file; else of arrays the sizes alone, and no cached encoding.
+    progress : Progress
+        Stage ``verify``; may raise Cancelled.
+
+    Returns
+    -------
+    StoreReport
+
+    Raises
+    ------
+    StoreError
+        When there is no store.
+    StoreVersionError
+        When a newer version wrote it.
+
+    Notes
+    -----
+    What must hold: the database is sound and every reference in it leads somewhere; events and rounds are counted
+    without a gap; every label and proposal names an example and a class of the data; a round trained on the labels
+    that its record names; its arrays are whole and select what its proposal says; a data set is what its digest says;
+    no file is left that nothing names.
+    """
+    opened = open_store(store)
+    report = StoreReport(str(opened.path))
+    check_database(opened, report)
+    with opened.read() as session:
+        rows = list(session.scalars(select(RunRow).order_by(RunRow.created_at, RunRow.id)))
+    entries = cache_entries(opened) if thorough else []
+    steps = len(rows) + len(entries)
+    datasets = _Datasets(opened, report)
+    for number, row in enumerate(rows):
+        progress(ProgressEvent("verify", number, steps))
+        _verify_run(opened, row, datasets, report, thorough=thorough)
+    for number, key in enumerate(entries, len(rows)):
+        progress(ProgressEvent("verify", number, steps))
+        if read_entry(opened.cache, key) is None:
+            report.damage(
+                "cache",
+                f"the encoding {key[:12]}… is damaged",
+                "remove it with --repair: it is made anew",
+                mendable=True,
+            )
+        report.n_files += 1
+    _find_leftovers(opened, report)
+    progress(ProgressEvent("verify", steps, steps))
+    return report
+
+
+def cache_entries(store: Store) -> list[str]:
+    """Return the keys of the whole encodings in the cache."""
+    if not store.cache.is_dir():
+        return []
+    return sorted(path.name for path in store.cache.iterdir() if path.is_dir() and len(path.name) == 64)
+
+
+@contextmanager
+def if_idle(store: Store, row: RunRow) -> Iterator[bool]:
+    """Hold a run's lock where nobody else does; tell whether it is held."""
+    try:
+        lock = store.run_lock(row.id, row.name)
+        lock.__enter__()
+    except RunBusyError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.__exit__(None, None, None)
+
+
+class _Datasets:
+    """The data sets of a store, each read and checked once; the last one is kept, as runs of one come together."""
+
+    def __init__(self, store: Store, report: StoreReport) -> None:
+        self._store, self._report = store, report
+        self._known: dict[str, Dataset | None] = {}
+
+    def of(self, digest: str) -> Dataset | None:
+        if digest not in self._known:
+            self._known = {key: None for key, one in self._known.items() if one is None}
+            self._known[digest] = self._load(digest)
+        return self._known[digest]
+
+    def _load(self, digest: str) -> Dataset | None:
+        self._report.n_files += 1
+        try:
+            dataset = load_stored_dataset(self._store.path, digest)
+        except StoreError as error:
+            self._report.damage(f"data set {digest[:12]}…", str(error).split(";")[0], LOST)
+            return None
+        with self._store.read() as session:
+            slices = list_slices(session, digest)
+        for one in slices:
+            if len(one.members) != -(-len(dataset) // 8):
+                self._report.damage(f"slice {one.name!r}", "it is not of its data set", "save it anew by another name")
+        return dataset
+
+
+def _verify_run(store: Store, row: RunRow, datasets: _Datasets, report: StoreReport, *, thorough: bool) -> None:
+    with store.read() as session:
+        if session.get(RunRow, row.id) is None:  # deleted meanwhile
+            return
+        records = read_records(session, row)
+    report.n_runs += 1
+    report.n_rounds += len(records.rounds)
+    report.n_labels += len(records.labels)
+    dataset = datasets.of(row.dataset)
+    if dataset is None:
+        report.damage(records.subject, f"its data set {row.dataset[:12]}… is lost", LOST)
+        return
+    check_records(records, _ids_of(records, dataset), dataset.classes, report)
+    folder = store.run_folder(row.id)
+    check_files(records, dataset, folder, report, thorough=thorough)
+    with if_idle(store, row) as idle:
+        if not idle:
+            report.note(records.subject, "a process works on it: leftovers were not looked for", "look again later")
+            return
+        for path in run_leftovers(_now(store, row, records), folder):
+            report.leftover(records.subject, f"{path.relative_to(folder)} belongs to no round")
+
+
+def _now(store: Store, row: RunRow, records: RunRecords) -> RunRecords:
+    """Read the records again: a round that ended since belongs to the run."""
+    with store.read() as session:
+        return records if session.get(RunRow, row.id) is None else read_records(session, row)
+
+
+def _ids_of(records: RunRecords, dataset: Dataset) -> frozenset[str]:
+    """Return the ids of the data set among those that the records name: a table of a million takes 150 MB."""
+    asked = {one.example_id for one in records.labels} | {one.example_id for one in records.marks}
+    asked.update(*records.proposals.values())
+    named = np.asarray(sorted(asked), dtype=np.str_)
+    return frozenset(named[np.isin(named, dataset.ids)].tolist()) if len(named) else frozenset()
+
+
+def _find_leftovers(store: Store, report: StoreReport) -> None:
+    with store.lock():  # whoever makes a run holds it: what nothing names now is named by nothing
+        for path in store_leftovers(store):
+            report.leftover(path.parent.name, f"{path.name} belongs to no run")

@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import shutil
+import tarfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from alvin_core.errors import Cancelled, StoreError, StoreVersionError
+from alvin_core.progress import ProgressEvent
+from alvin_core.run import create_run, delete_run, open_run
+from alvin_core.run.slice_rules import SliceRule
+from alvin_core.run.trash import restore_run, trash_run
+from alvin_core.settings import RunSettings
+from alvin_core.upkeep.backup import backup_store
+from alvin_core.upkeep.mending import repair_store
+from alvin_core.upkeep.restoring import is_backup, restore_store
+from alvin_core.upkeep.verifying import verify_store
+
+SETTINGS = RunSettings(budget=4, initial=8)
+
+
+@pytest.fixture
+def store(tmp_path: Path, fake: ModuleType) -> Path:
+    """A run with a fork, a run in the trash, marks, an added example and a slice."""
+    folder = tmp_path / "store"
+    first = create_run(folder, fake.make_dataset(), SETTINGS, name="first")
+    list(first.run_rounds(2))
+    fork = first.fork(2, name="fork")
+    fork.step()
+    fork.add_example(("a new text",), "neg", annotator="Ada")
+    fork.note("e00001", "ça va\nand 'quotes'", annotator="Ada")
+    fork.save_slice("some", SliceRule("ids", ("e00001", "e00002")))
+    create_run(folder, fake.make_dataset(20), SETTINGS, name="old").step()
+    trash_run(folder, "old")
+    cached = folder / "cache" / ("a" * 64)
+    cached.mkdir()
+    (cached / "values.bin").write_bytes(b"values")
+    return folder
+
+
+def everything(store: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("first", "fork"):
+        run = open_run(store, name)
+        found[name] = [
+            run.id,
+            run.settings,
+            run.records(),
+            run.labels().to_dict("records"),
+            run.marks().to_dict("records"),
+            [run.selection(one.round).to_dict("records") for one in run.records()],
+            [run.vectors(one.round)[1].tolist() for one in run.records()],
+        ]
+    found["slices"] = open_run(store, "fork").slices()
+    return found
+
+
+@pytest.mark.parametrize("name", ["monday.tar", "monday.tar.gz"])
+def test_a_restored_store_holds_what_was_backed_up_and_goes_on_alike(store: Path, tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    n_files = backup_store(store, file)
+    assert is_backup(file)
+    assert not list(store.glob("backup-*"))
+    assert sorted(tmp_path.iterdir()) == sorted([file, store])
+    report = restore_store(file, tmp_path / "again")
+    assert report.findings == []
+    assert (report.n_runs, report.store) == (3, str(tmp_path / "again"))
+    assert n_files > 20
+    assert everything(tmp_path / "again") == everything(store)
+    assert restore_run(tmp_path / "again", "old").n_rounds == 1
+    assert not (tmp_path / "again" / "cache" / ("a" * 64)).exists()
+    assert sorted(one.name for one in (tmp_path / "again").iterdir()) == [
+        "alvin.db",
+        "cache",
+        "datasets",
+        "locks",
+        "runs",
+    ]
+    assert open_run(tmp_path / "again", "first").step().metrics == open_run(store, "first").step().metrics
+
+
+def test_the_cache_comes_along_where_it_is_asked_for(store: Path, tmp_path: Path) -> None:
+    backup_store(store, tmp_path / "all.tar", cache=True)
+    restore_store(tmp_path / "all.tar", tmp_path / "again")
+    assert (tmp_path / "again" / "cache" / ("a" * 64) / "values.bin").read_bytes() == b"values"
+
+
+def test_vectors_that_rounds_share_are_stored_once_and_are_shared_again(tmp_path: Path, fake: ModuleType) -> None:
+    store = tmp_path / "store"
+    first = create_run(store, fake.make_dataset(), SETTINGS, name="first")
+    list(first.run_rounds(2))
+    first.fork(3, name="fork")
+    backup_store(store, tmp_path / "a.tar")
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        assert sum(one.islnk() for one in archive) >= 6
+    restore_store(tmp_path / "a.tar", tmp_path / "again")
+    vectors = sorted((tmp_path / "again" / "runs").glob("*/round-0000-*/vectors.npy"))
+    assert len(vectors) == 2
+    assert vectors[0].samefile(vectors[1])
+
+
+def test_labels_given_while_a_backup_is_written_are_in_it_whole_or_not_at_all(store: Path, tmp_path: Path) -> None:
+    run = open_run(store, "first")
+    examples, held = run.examples(2), set(run.labels()["id"])
+    free = [one for one in examples.loc[examples["split"] == "pool", "id"] if one not in held]
+    stop, given = threading.Event(), list[str]()
+
+    def annotate() -> None:
+        for one in free:
+            if stop.is_set():
+                return
+            run.submit({one: "pos"}, annotator="Ada")
+            given.append(one)
+
+    thread = threading.Thread(target=annotate)
+    thread.start()
+    try:
+        for number in range(5):
+            before = len(given)
+            backup_store(store, tmp_path / f"{number}.tar")
+            report = restore_store(tmp_path / f"{number}.tar", tmp_path / f"again-{number}")
+            assert report.findings == []
+            labels = open_run(tmp_path / f"again-{number}", "first").labels()["id"]
+            mine = [one for one in labels if one in set(free)]
+            assert mine == free[: len(mine)]
+            assert len(mine) >= before
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_backup_is_there_whole_or_not_at_all(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "monday.tar"
+
+    def stop(event: ProgressEvent) -> None:
+        if event.done == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        backup_store(store, file, progress=stop)
+    assert list(tmp_path.iterdir()) == [store]
+    assert not list(store.glob("backup-*"))
+    backup_store(store, file)
+    content = file.read_bytes()
+    with pytest.raises(StoreError, match="--force"):
+        backup_store(store, file)
+    with pytest.raises(Cancelled):
+        backup_store(store, file, overwrite=True, progress=stop)
+    assert file.read_bytes() == content
+    delete_run(store, "fork")
+    backup_store(store, file, overwrite=True)
+    assert restore_store(file, tmp_path / "again").n_runs == 2
+    with pytest.raises(StoreError, match="no folder"):
+        backup_store(store, tmp_path / "nowhere" / "a.tar")
+
+
+def test_a_store_that_lacks_a_file_is_not_backed_up_as_if_it_were_whole(store: Path, tmp_path: Path) -> None:
+    shutil.rmtree(next((store / "runs").glob("*/round-0001-*")))
+    with pytest.raises(StoreError, match="alvin verify"):
+        backup_store(store, tmp_path / "a.tar")
+    assert list(tmp_path.iterdir()) == [store]
+
+
+def test_a_snapshot_that_a_killed_backup_left_goes_with_a_repair_once_it_is_old(store: Path) -> None:
+    left = store / "backup-0123abcd"
+    left.mkdir()
+    assert verify_store(store).count("leftover") == 0
+    os.utime(left, (0, 0))
+    shutil.rmtree(store / "cache" / ("a" * 64))
+    assert verify_store(store).count("leftover") == 1
+    repair_store(store)
+    assert not left.exists()
+
+
+def test_a_place_that_is_taken_is_not_restored_to(store: Path, tmp_path: Path) -> None:
+    backup_store(store, tmp_path / "a.tar")
+    before = everything(store)
+    for place in (store, tmp_path / "a.tar"):
+        with pytest.raises(StoreError, match="is there already"):
+            restore_store(tmp_path / "a.tar", place)
+    assert everything(store) == before
+    (tmp_path / "empty").mkdir()
+    restore_store(tmp_path / "a.tar", tmp_path / "empty")
+
+
+def rewritten(file: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    """Write a backup anew after a change of its members' bytes; the manifest follows unless it was changed."""
+    with tarfile.open(file) as archive:
+        members = {one.name: archive.extractfile(one).read() for one in archive if one.isreg()}  # type: ignore[union-attr]
+    change(members)
+    made = file.with_name("changed.tar")
+    with tarfile.open(made, "w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return made
+
+
+def plain_store(tmp_path: Path, fake: ModuleType) -> Path:
+    create_run(tmp_path / "plain", fake.make_dataset(20), SETTINGS, name="first").step()
+    backup_store(tmp_path / "plain", tmp_path / "plain.tar")
+    return tmp_path / "plain.tar"
+
+
+def manifest_with(**values: Any) -> Callable[[dict[str, bytes]], None]:
+    def change(members: dict[str, bytes]) -> None:
+        members["backup.json"] = json.dumps({**json.loads(members["backup.json"]), **values}).encode()
+
+    return change
+
+
+def rows_with(table: str, line: bytes) -> Callable[[dict[str, bytes]], None]:
+    def change(members: dict[str, bytes]) -> None:
+        from hashlib import sha256
+
+        name = f"tables/{table}.jsonl"
+        members[name] += line
+        told = json.loads(members["backup.json"])
+        told["members"][name] = {"bytes": len(members[name]), "sha256": sha256(members[name]).hexdigest()}
+        members["backup.json"] = json.dumps(told).encode()
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda members: members.pop("backup.json"), "no whole backup"),
+        (lambda members: members.update({"tables/labels.jsonl": b""}), "not what was written"),
+        (lambda members: members.pop("tables/labels.jsonl"), "is missing"),
+        (lambda members: members.update({"../evil": b"x"}), "which no backup has"),
+        (lambda members: members.update({"/etc/evil": b"x"}), "which no backup has"),
+        (lambda members: members.update({"runs/01234567/round-0000-01234567/../../x": b"x"}), "which no backup has"),
+        (lambda members: members.update({"alvin.db": b"x"}), "which no backup has"),
+        (lambda members: members.update({"backup.json": b"[" * 100_000}), "backup.json"),
+        (manifest_with(format="alvin-run"), "no backup of a store"),
+        (rows_with("labels", b"no json\n"), "labels.jsonl, line"),
+        (rows_with("labels", b'{"no": "column"}\n'), "no row of this table"),
+        (rows_with("labels", b'{"run_id": "ghost", "seq": 1}\n'), "labels.jsonl"),
+        (rows_with("slices", b'{"members": "***"}\n'), "slices.jsonl"),
+    ],
+)
+def test_a_changed_backup_makes_no_store_and_writes_nowhere_else(
+    tmp_path: Path, fake: ModuleType, change: Callable[[dict[str, bytes]], None], error: str
+) -> None:
+    file = rewritten(plain_store(tmp_path, fake), change)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StoreError, match=error):
+        restore_store(file, tmp_path / "again")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("values", [{"version": 99}, {"schema": 99}])
+def test_a_backup_of_a_newer_version_asks_for_an_upgrade(tmp_path: Path, fake: ModuleType, values: Any) -> None:
+    file = rewritten(plain_store(tmp_path, fake), manifest_with(**values))
+    with pytest.raises(StoreVersionError, match="upgrade"):
+        restore_store(file, tmp_path / "again")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+def test_nothing_but_files_is_unpacked(tmp_path: Path, kind: bytes) -> None:
+    file = tmp_path / "evil.tar"
+    with tarfile.open(file, "w") as archive:
+        info = tarfile.TarInfo("tables/labels.jsonl")
+        info.type, info.linkname = kind, "/etc/passwd"
+        archive.addfile(info)
+    with pytest.raises(StoreError):
+        restore_store(file, tmp_path / "again")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("content", [b"", b"no tar", gzip.compress(b"no tar"), b"\x1f\x8b" + b"\0" * 600])
+def test_what_is_no_tar_is_no_backup(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "a.tar"
+    file.write_bytes(content)
+    with pytest.raises(StoreError):
+        restore_store(file, tmp_path / "again")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_cut_backup_is_told_as_such(store: Path, tmp_path: Path) -> None:
+    for name in ("a.tar", "a.tar.gz"):
+        backup_store(store, tmp_path / name)
+        content = (tmp_path / name).read_bytes()
+        for share in (0.2, 0.7, 0.9):  # at the very end is padding
+            (tmp_path / "cut.tar").write_bytes(content[: int(len(content) * share)])
+            with pytest.raises(StoreError):
+                restore_store(tmp_path / "cut.tar", tmp_path / "again")
+            assert not (tmp_path / "again").exists()
