@@ -180,7 +180,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     options = parser.parse_args()
     on_card = options.device != "cpu"
-    options.texts = options.texts or (24 if options.quick else 20_000 if on_card else 150)
+    options.texts = options.texts or (24 if options.quick else 20_000 if on_card else 600)
     options.turns = options.turns or (1 if options.quick else 3)
     options.batch_sizes = options.batch_sizes or ([32] if options.quick else [128, 512, 2048] if on_card else [8, 32])
     return options

@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboard.api import ROUTES
 from dashboard.components.map import BUNDLE_ROUTES
+from dashboard.guards import guards
 from dashboard.starting import Start
 
 __all__ = ["app"]
@@ -28,4 +29,11 @@ async def _lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
         await asyncio.to_thread(start.end)
 
 
-app = st.App(Path(__file__).with_name("app.py"), lifespan=_lifespan, routes=[*ROUTES, *BUNDLE_ROUTES])
+NAMES = ("127.0.0.1", "localhost", "[::1]")  # of this machine, as addresses have them
+
+app = st.App(
+    Path(__file__).with_name("app.py"),
+    lifespan=_lifespan,
+    routes=[*ROUTES, *BUNDLE_ROUTES],
+    middleware=guards(NAMES),
+)

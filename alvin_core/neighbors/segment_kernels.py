@@ -18,7 +18,7 @@ from numba import njit
 from alvin_core.neighbors.segment_vectors import LANES, append_below
 from alvin_core.types import Float32Array, IntArray
 
-__all__ = ["NEVER_NEAR", "arrange_rows", "measure_links", "nearest_links", "search_anchors"]
+__all__ = ["NEVER_NEAR", "STRICT", "arrange_rows", "compiled", "measure_links", "nearest_links", "search_anchors"]
 
 NEVER_NEAR = np.float32(2.0**100)  # in the padding; finite, because zero times infinity is not a number
 ALWAYS_NEARER = np.float32(2.0**99)  # above every value that is not padding
@@ -27,7 +27,7 @@ STRICT: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 FAST: dict[str, Any] = {**STRICT, "fastmath": {"reassoc", "contract", "nsz"}}
 
 
-def _compiled(options: dict[str, Any]) -> Callable[[Any], Any]:
+def compiled(options: dict[str, Any]) -> Callable[[Any], Any]:
     """Compile at the first call and keep the machine code on disk, where there is a place to write it."""
 
     def decorate(function: Any) -> Any:
@@ -39,7 +39,7 @@ def _compiled(options: dict[str, Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-@_compiled(STRICT)
+@compiled(STRICT)
 def _fill_lowest(numbers: Float32Array, lowest: Float32Array) -> None:
     """Write the lowest of each LANES numbers."""
     for block in range(len(lowest)):
@@ -49,7 +49,7 @@ def _fill_lowest(numbers: Float32Array, lowest: Float32Array) -> None:
         lowest[block] = low
 
 
-@_compiled(STRICT)
+@compiled(STRICT)
 def arrange_rows(
     products: Float32Array,
     norms: Float32Array,
@@ -82,7 +82,7 @@ def arrange_rows(
         _fill_lowest(middle[parent], coarse[parent][: len(middle[parent]) // LANES])
 
 
-@_compiled(STRICT)
+@compiled(STRICT)
 def _replace_worst(values: Float32Array, positions: IntArray, value: np.float32, position: int) -> None:
     """Replace the root of a max-heap of values, with positions alongside, by a smaller value."""
     size = len(values)
@@ -102,7 +102,7 @@ def _replace_worst(values: Float32Array, positions: IntArray, value: np.float32,
     positions[place] = position
 
 
-@_compiled(STRICT)
+@compiled(STRICT)
 def _bar_of(
     first: Float32Array, second: Float32Array, weight: np.float32, rest: np.float32, places: IntArray
 ) -> np.float32:
@@ -113,7 +113,7 @@ def _bar_of(
     return min(np.nextafter(highest, NEVER_NEAR), ALWAYS_NEARER)
 
 
-@_compiled(STRICT)
+@compiled(STRICT)
 def _settle(positions: IntArray, order: IntArray, offset: int, places: IntArray) -> None:
     """Turn what was found in this tile into pool positions; where all was, note the places as well."""
     n_here = 0
@@ -127,7 +127,7 @@ def _settle(positions: IntArray, order: IntArray, offset: int, places: IntArray)
                 places[c] = place
 
 
-@_compiled(STRICT)
+@compiled(STRICT)
 def search_anchors(
     values: Float32Array,
     fine: Float32Array,
@@ -205,13 +205,13 @@ def search_anchors(
             opening[:] = last
 
 
-@_compiled(FAST)
+@compiled(FAST)
 def _fill_anchor(one: Float32Array, other: Float32Array, weight: Any, anchor: Any) -> None:
     for d in range(len(anchor)):
         anchor[d] = weight * one[d] + (1.0 - weight) * other[d]
 
 
-@_compiled(FAST)
+@compiled(FAST)
 def _distance(vector: Float32Array, anchor: Any) -> Any:
     total = 0.0
     for d in range(len(anchor)):
@@ -220,7 +220,7 @@ def _distance(vector: Float32Array, anchor: Any) -> Any:
     return np.sqrt(total)
 
 
-@_compiled(STRICT)
+@compiled(STRICT)
 def measure_links(
     pool: Float32Array,
     rows: IntArray,
@@ -239,7 +239,7 @@ def measure_links(
             distances[i, c] = _distance(pool[rows[positions[i, c]]], anchor)
 
 
-@_compiled(STRICT)
+@compiled(STRICT)
 def nearest_links(
     pool: Float32Array,
     rows: IntArray,

@@ -24,6 +24,13 @@ def by_brute_force(points: Float32Array, vectors: Float32Array, k: int) -> IntAr
     return np.sort(np.argsort(distances, axis=1, kind="stable")[:, :k], axis=1)
 
 
+@pytest.fixture(params=["numba", "torch"], autouse=True)
+def _backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways, the one without numba as well."""
+    if request.param == "torch":
+        monkeypatch.setattr(sets.importlib.util, "find_spec", lambda name: None)
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e3, -3e4])
 @pytest.mark.parametrize("scale", [1.0, 1e-25, 1e18])
 @pytest.mark.parametrize("k", [1, 7])
