@@ -279,7 +279,11 @@ def test_nothing_but_files_is_unpacked(tmp_path: Path, kind: bytes) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("content", [b"", b"no tar", gzip.compress(b"no tar"), b"\x1f\x8b" + b"\0" * 600])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no tar", gzip.compress(b"no tar", mtime=0), b"\x1f\x8b" + b"\0" * 600],
+    ids=["nothing", "text", "gzip", "broken gzip"],
+)
 def test_what_is_no_tar_is_no_backup(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "a.tar"
     file.write_bytes(content)
