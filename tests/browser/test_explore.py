@@ -109,6 +109,9 @@ def choose(page: Page, key: str, text: str) -> None:
 
 def titled(page: Page, example_id: str) -> None:
     page.wait_for_function("id => document.querySelector('.alvin-card-title bdi')?.textContent === id", arg=example_id)
+    page.wait_for_selector(
+        "[data-testid=stApp][data-test-script-state=notRunning]"
+    )  # the card's other parts come after its title
 
 
 @pytest.fixture(scope="session")

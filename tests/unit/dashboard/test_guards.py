@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -59,3 +62,19 @@ def test_a_name_that_somebody_lets_point_here_is_not(client: TestClient, host: s
 def test_a_web_socket_of_ones_own_page_is_let_in(client: TestClient) -> None:
     with client.websocket_connect("/talk", headers={"Host": "localhost:8501"}) as socket:
         assert socket.receive_text() == "hello"
+
+
+def test_the_server_listens_on_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dashboard import __main__ as program
+    from dashboard import server
+
+    told: dict[str, object] = {}
+    monkeypatch.setattr(type(server.app), "run", lambda self, config: told.update(config))
+    monkeypatch.setenv("ALVIN_STORE", "")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert program.main(["--store", str(tmp_path / "store"), "--port", str(port), "--no-browser"]) == 0
+    assert told["server.address"] == "127.0.0.1"
+    with pytest.raises(SystemExit):
+        program.main(["--address", "0.0.0.0"])
