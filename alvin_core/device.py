@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,15 @@ from alvin_core.progress import Progress, ProgressEvent, silent
 from alvin_core.settings import RuntimeSettings
 from alvin_core.types import IntArray
 
-__all__ = ["DevicePlan", "apply_threads", "halving_batches", "is_out_of_memory", "plan_device", "release_memory"]
+__all__ = [
+    "DevicePlan",
+    "apply_threads",
+    "halving_batches",
+    "has_numba",
+    "is_out_of_memory",
+    "plan_device",
+    "release_memory",
+]
 
 InferenceDtype = Literal["float32", "bfloat16", "int16"]
 Result = TypeVar("Result")
@@ -62,7 +70,7 @@ def plan_device(settings: RuntimeSettings) -> DevicePlan:
 
     ``auto`` takes cuda, then mps, then the CPU. bfloat16 is chosen only where it is fast: on CUDA from compute
     capability 8 and on CPUs with bf16 instructions. Elsewhere it is emulated and slower than float32. int16 is chosen
-    on CPUs with AVX2, where numba is installed; with AVX-512, float32 does as many products at once.
+    on CPUs that Linux says have AVX2, where numba works; with AVX-512, float32 does as many products at once.
 
     Raises
     ------
@@ -97,7 +105,20 @@ def _why_not(dtype: InferenceDtype, device: str) -> str:
         return f"on {device}"
     if "avx2" not in _cpu_flags():
         return "on this CPU, which does not say that it has AVX2"
-    return "" if importlib.util.find_spec("numba") else "without numba"
+    if not has_numba():
+        return "without numba"
+    config = importlib.import_module("numba").config
+    is_told = config.DISABLE_JIT or config.CPU_NAME or config.CPU_FEATURES is not None or not config.ENABLE_AVX
+    return "where numba is told not to compile for this CPU" if is_told else ""  # LLVM would end the process
+
+
+def has_numba() -> bool:
+    """Say whether numba can be imported; beside a numpy newer than it knows it is installed, and cannot be."""
+    try:
+        importlib.import_module("numba")
+    except ImportError:
+        return False
+    return True
 
 
 def _choose_device(wanted: str) -> str:

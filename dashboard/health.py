@@ -43,7 +43,7 @@ class _StoreCollector:
         try:
             counts = count_store(store()) if has_store() else None
             is_up = worker_status(store()).alive
-        except AlvinError:
+        except (AlvinError, OSError):
             yield _gauge("alvin_store_readable", "Whether the store can be read", {(): 0})
             return
         yield _gauge("alvin_store_readable", "Whether the store can be read", {(): 1})
@@ -80,7 +80,7 @@ def health() -> tuple[int, dict[str, Any]]:
         if has_store():
             count_store(store())
         is_up = worker_status(store()).alive
-    except AlvinError:
+    except (AlvinError, OSError):  # the folder may not even be looked into
         return 503, {"status": "failing", "store": "cannot be read; `alvin doctor` and `alvin verify` tell more"}
     return 200, {"status": "ok", "store": "readable" if has_store() else "none yet", "worker": is_up}
 

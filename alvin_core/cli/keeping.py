@@ -12,8 +12,9 @@ from alvin_core.cli.asking import agreed
 from alvin_core.cli.options import JsonOption, QuietOption, RunArgument, StoreOption, is_new, store_path
 from alvin_core.cli.output import counted, listing, print_json, say, tell, warn
 from alvin_core.cli.progress_bar import Watch
-from alvin_core.errors import SettingsError, StoreError
+from alvin_core.errors import RunBusyError, SettingsError, StoreError
 
+BACKUPS = (".tar", ".tar.gz", ".tgz")  # how their names end, as a rule
 HEADER = ("name", "id", "strategy", "rounds", "labels", "data", "deleted (UTC)")
 
 
@@ -121,7 +122,12 @@ def restore(
         return
     from alvin_core.run.trash import restore_run
 
-    restored = restore_run(folder, what)
+    try:
+        restored = restore_run(folder, what)
+    except StoreError as error:
+        if isinstance(error, RunBusyError) or not what.endswith(BACKUPS):
+            raise
+        raise StoreError(f"{what} is no backup that can be read, and no run in the trash; check the path") from error
     say(f"restored the run {restored.name!r} with {counted(restored.n_rounds, 'round')}")
 
 

@@ -35,7 +35,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     from alvin_core.data.columns import Columns
-    from alvin_core.data.formats import UNREADABLE, open_source
+    from alvin_core.data.formats import UNREADABLE, extension_of, open_source
     from alvin_core.data.problems import ProblemLog
 
     log = ProblemLog(str(path), 1)
@@ -43,7 +43,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     pairs: list[tuple[str, str]] = []
     if opened is not None and _has_columns(opened.header, log):
         try:
-            pairs = list(_pairs(opened.records(("id", "label"), log), log, is_csv=path.suffix.lower() in TABLES))
+            pairs = list(_pairs(opened.records(("id", "label"), log), log, is_csv=extension_of(path) in TABLES))
         except UNREADABLE as error:
             log.add("cut off or damaged", "make the file again", what=f"cut off or damaged: {error}")
     if not log.count("error") and not pairs:

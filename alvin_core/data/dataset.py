@@ -50,7 +50,7 @@ class Texts:
     def of_strings(cls, strings: NDArray[np.str_]) -> Texts:
         """Pack an array of strings, such as a column of ids: as `pack` does, without a Python string for each."""
         width = strings.dtype.itemsize // 4
-        if not len(strings) or not width or not strings.dtype.isnative:
+        if strings.dtype.kind != "U" or not strings.dtype.isnative or not width or not len(strings):
             return cls.pack(strings.tolist())
         parts, lengths = [], []
         for start in range(0, len(strings), PACKED_AT_ONCE):

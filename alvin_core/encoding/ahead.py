@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from alvin_core.device import DevicePlan
+from alvin_core.device import DevicePlan, is_out_of_memory
 from alvin_core.types import IntArray
 
 __all__ = ["Ahead", "batches_at_once"]
@@ -80,10 +80,12 @@ class Ahead(Generic[Result]):
             return self._work(rows)
         try:
             return begun.result()
-        except Exception:
+        except Exception as error:
             self._has_failed = True
             wait(self._begun.values())  # whoever tries a part of the batch again has the memory to itself
-            raise
+            if len(rows) > 1 or not is_out_of_memory(error):
+                raise
+        return self._work(rows)  # there is no part of a single row, which may fit by itself
 
     def _begin(self, rows: IntArray) -> Result:
         try:

@@ -66,7 +66,7 @@ class FixedPointLinear(nn.Linear):
         """Return the outputs of shape (…, out_features) for float32 inputs of shape (…, in_features)."""
         values = input.reshape(-1, self.in_features).contiguous()
         n = len(values)
-        out = torch.empty((-(-n // kernels.ROWS) * kernels.ROWS, self.out_features))
+        out = values.new_empty((-(-n // kernels.ROWS) * kernels.ROWS, self.out_features))
         kernels.multiply(values.numpy(), self._limit, self._panels, self._steps, self._added, out.numpy())
         return out[:n].view(*input.shape[:-1], self.out_features)
 

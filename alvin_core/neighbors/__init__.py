@@ -129,11 +129,9 @@ def _choose(backend: str, device_type: str) -> str:
         raise SettingsError(f"backend = {backend!r} is unknown; choose one of: auto, {', '.join(BACKENDS)}")
     if device_type != "cpu":
         return "torch"
-    try:
-        importlib.import_module("numba")
-    except ImportError:
-        return "torch"
-    return "segments"
+    from alvin_core.device import has_numba
+
+    return "segments" if has_numba() else "torch"
 
 
 def _load(name: str) -> Backend:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import numpy as np
 from numpy.typing import NDArray
 
+from alvin_core.device import has_numba
 from alvin_core.neighbors.checking import AnchorPoints
 from alvin_core.neighbors.points import nearest_to_points
 from alvin_core.neighbors.space import UNIT_ROUNDOFF, SearchSpace
@@ -66,7 +65,7 @@ def _search(points: Float32Array, vectors: Float32Array, k: int, device: str) ->
     anchors = AnchorPoints(points, own, own, np.ones(len(points)))
     space = SearchSpace.around(vectors, np.arange(len(vectors), dtype=np.int32), anchors)
     parents, others = space.scaled_parents(), space.tile(0, len(vectors))
-    is_here = device == "cpu" and importlib.util.find_spec("numba") is not None
+    is_here = device == "cpu" and has_numba()
     rows, gaps = _search_here(parents, others, k) if is_here else _search_on(device, parents, others, k)
     lengths = _lengths(parents) + _lengths(others).max()
     # Each value may be off by the bound of `SearchSpace.rounding_bounds`; their difference rounds once more.

@@ -35,7 +35,8 @@ class SearchSpace:
         Subtracted before float32 products are taken: far from the origin they cancel. Any point near the
         middle does, so it is the mean of a sample.
     scale : float
-        A power of two that brings all coordinates below 1, so that no square leaves float32's range.
+        A power of two that brings all coordinates below 1 (of numbers near float32's largest below 2**30), so that no
+        square leaves float32's range.
     """
 
     pool: Float32Array
@@ -64,6 +65,10 @@ class SearchSpace:
     def n_anchors(self) -> int:
         return len(self.points.weights)
 
+    @property
+    def scaled_centre(self) -> Float32Array:
+        return self.centre * np.float32(self.scale)
+
     def take(self, anchor_rows: IntArray) -> SearchSpace:
         """Return the same space with some of the anchors."""
         return replace(self, points=self.points.take(anchor_rows))
@@ -85,8 +90,9 @@ class SearchSpace:
         """
         n_rows = stop - start
         vectors = np.empty((-(-n_rows // rows_of) * rows_of, self.pool.shape[1]), dtype=np.float32)
-        np.subtract(self._pool_rows(start, stop), self.centre, out=vectors[:n_rows])
-        vectors[:n_rows] *= np.float32(self.scale)
+        # Scaled before it is centred: the difference of two finite numbers may be infinite.
+        np.multiply(self._pool_rows(start, stop), np.float32(self.scale), out=vectors[:n_rows])
+        vectors[:n_rows] -= self.scaled_centre
         vectors[n_rows:] = 0
         return vectors
 
@@ -98,7 +104,7 @@ class SearchSpace:
 
     def scaled_parents(self) -> Float32Array:
         """Return the parents' centred and scaled vectors, of shape (n_parents, dim)."""
-        return (self.points.parents - self.centre) * np.float32(self.scale)
+        return self.points.parents * np.float32(self.scale) - self.scaled_centre
 
     def anchor_vectors(self, rows: slice) -> NDArray[np.float64]:
         """Return the exact vectors of some anchors, neither centred nor scaled, of shape (n, dim)."""

@@ -112,7 +112,7 @@ class _TorchSearch:
 
     def _table(self, space: SearchSpace, parents: torch.Tensor, start: int, stop: int) -> torch.Tensor:
         """Return ‖x‖² − 2 a·x for each parent a and vector x of a tile: (n_parents, n_tile), padded to whole blocks."""
-        tile = (self.pool[self.rows[start:stop]] - self._send(space.centre)) * space.scale
+        tile = self.pool[self.rows[start:stop]] * space.scale - self._send(space.scaled_centre)
         table = (parents * -2) @ tile.T
         table += tile.square().sum(dim=1)
         return torch.nn.functional.pad(table, (0, -len(tile) % BLOCK), value=NEVER_NEAR)

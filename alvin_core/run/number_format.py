@@ -30,8 +30,9 @@ def in_recorded_format(settings: RunSettings, environment: Mapping[str, Any] | N
     Returns
     -------
     RunSettings
-        As they were where they name a format, where none is recorded, on another kind of device, and where this machine
-        cannot work in it: then the round's own record tells of the other one.
+        As they were where they name a format, where none is recorded, and where 'auto' takes the recorded one here, so
+        that what is loaded for them stays loaded. Also on another kind of device, and where this machine cannot work in
+        it: then the round's own record tells of the other one.
     """
     recorded = (environment or {}).get("inference_dtype")
     if settings.runtime.inference_dtype != "auto" or recorded not in _KEPT:
@@ -40,9 +41,10 @@ def in_recorded_format(settings: RunSettings, environment: Mapping[str, Any] | N
 
     kept = replace(settings.runtime, inference_dtype=recorded)
     try:
-        there = str((environment or {}).get("device", "")).partition(":")[0]
-        if plan_device(kept).kind != there:
-            return settings
+        of_auto, of_kept = plan_device(settings.runtime), plan_device(kept)
     except DeviceError:
+        return settings
+    there = str((environment or {}).get("device", "")).partition(":")[0]
+    if of_kept == of_auto or of_kept.kind != there:
         return settings
     return replace(settings, runtime=kept)

@@ -30,6 +30,7 @@ from alvin_core.projection import Method, Projection, Space, place_by_neighbors,
 from alvin_core.run.archive import VECTORS
 from alvin_core.run.engine import Engine
 from alvin_core.run.handle import RunHandle
+from alvin_core.run.number_format import in_recorded_format
 from alvin_core.settings import RunSettings
 from alvin_core.store.arrays import NEW, disk_reason, load_array, load_arrays, load_packed, save_packed, sync_folder
 from alvin_core.store.rounds import list_rounds
@@ -217,7 +218,8 @@ def _pool_vectors(handle: RunHandle, engine: Engine, row: RoundRow, space: Space
 def _encoding_settings(handle: RunHandle, row: RoundRow) -> RunSettings:
     """Return the run's settings where they name the round's encoder: for these it may be loaded already."""
     recorded = RunSettings.from_dict(row.settings)
-    return handle.settings if handle.settings.encoder == recorded.encoder else recorded
+    settings = handle.settings if handle.settings.encoder == recorded.encoder else recorded
+    return in_recorded_format(settings, row.environment)
 
 
 def _map_path(handle: RunHandle, rounds: list[RoundRow], round_no: int, space: Space) -> Path:

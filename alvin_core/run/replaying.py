@@ -47,22 +47,35 @@ def retrain_round(handle: RunHandle, engine: Engine, round_no: int, progress: Pr
     Raises
     ------
     StoreError
-        When there is no such round, when the new selection is not the recorded one (nothing is stored then), or when
-        the disk refuses.
+        When there is no such round, when the new selection or its accuracy is not the recorded one (nothing is stored
+        then), or when the disk refuses.
     """
     with handle.store.read() as session:
         stored = handle.round_row(session, round_no)
         selected = proposal(session, handle.row.id, round_no)
     result, environment, _ = _compute_again(handle, engine, stored, progress)
-    if (anew := result.selection.ids.tolist()) != selected:
+    if other := _what_differs(stored, selected, result):
         changed = differences(stored.environment, environment) or "nothing that is recorded"
         raise StoreError(
-            f"round {round_no} of the run {handle.row.name!r}, trained again, selects {_n_different(selected, anew)} "
-            f"other examples than were proposed; changed since: {changed}; restore the store from a backup"
+            f"round {round_no} of the run {handle.row.name!r}, trained again, {other}; changed since: {changed}; "
+            "restore the store from a backup"
         )
     settings = RunSettings.from_dict(stored.settings)
     store_arrays_again(handle.store, stored, *arrays_of(result, settings.strategy))
     return stored
+
+
+def _what_differs(stored: RoundRow, selected: list[str], result: RoundResult) -> str:
+    """Say how a round that was computed again differs from its record; nothing where it does not."""
+    n_different = _n_different(selected, result.selection.ids.tolist())
+    if n_different:
+        return f"selects {n_different} other examples than were proposed"
+    # Some strategies select the same whatever the model is.
+    for split, measured in stored.metrics.items():
+        then, now = measured["accuracy"], result.metrics[split]["accuracy"]
+        if then != now:
+            return f"has an accuracy of {now:.3f} on {split!r}, not of {then:.3f}"
+    return ""
 
 
 def _replay_round(handle: RunHandle, engine: Engine, stored: RoundRow, progress: Progress) -> ReplayRound:

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,8 @@ def leftovers(folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> lis
 def remove(paths: Iterable[Path]) -> None:
     """Remove files and folders; what is gone already, or cannot be removed, is left."""
     for path in paths:
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        with suppress(OSError):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
 
 def make_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "active_jobs",
     "add_job",
     "ask_to_stop",
+    "cancel_all",
     "claim_job",
     "end_abandoned",
     "end_job",
@@ -120,6 +121,13 @@ def end_job(session: Session, job_id: int, state: str, values: Mapping[str, Any]
     fixed = {"state": state, "seconds_left": None, "heartbeat": ended, "finished_at": ended}
     session.execute(running.values({**values, **fixed}))
     _forget_old(session)
+
+
+def cancel_all(session: Session, note: str) -> None:
+    """Cancel every job that waits or runs, in a store that has no worker."""
+    ended = now()
+    active = update(JobRow).where(JobRow.state.in_(ACTIVE))
+    session.execute(active.values(state="cancelled", note=note, finished_at=ended, seconds_left=None))
 
 
 def end_abandoned(session: Session) -> int:

@@ -1,4 +1,4 @@
-"""Rounds and their proposals in the store: added whole, never changed."""
+"""Rounds and their proposals in the store: added whole; nothing changes but lost arrays, which can be made again."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ SHORTEST_ID = 4  # characters of an id that stand for the whole: fewer, and a mi
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RUN_ID = re.compile(r"[0-9a-f]{8}")
 RUN_LOCK = re.compile(r"[0-9a-f]{8}\.lock")
-SNAPSHOT = re.compile(r"backup-[0-9a-f]{8}")  # of a backup under way
+SNAPSHOT = re.compile(r"\.snapshot-[0-9a-f]{8}")  # of a backup under way; people name nothing so
 SNAPSHOT_SECONDS = 86_400  # a backup takes less: one that is older was killed
 DATASET_FILE = re.compile(r"[0-9a-f]{64}\.npz")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
 from pathlib import Path
 
@@ -13,6 +14,7 @@ __all__ = ["check_sums", "write_sums"]
 
 SUMS = "sums.json"  # folders of older versions have none
 PIECE = 2**20
+FILE = re.compile(r"\w[\w.-]{0,99}")
 
 
 def write_sums(folder: Path) -> None:
@@ -48,6 +50,10 @@ def check_sums(folder: Path, *, every_byte: bool = True) -> int:
         n_files = sum(1 for path in folder.iterdir())
         sums = json.loads((folder / SUMS).read_text(encoding="utf-8")) if (folder / SUMS).exists() else {}
         for name, (size, crc) in sums.items():
+            if not FILE.fullmatch(name) or (folder / name).is_symlink():  # a restored store may come from anywhere
+                raise StoreError(
+                    f"{folder / SUMS} names {name[:60]!r}, which is no file of it; restore it from a backup"
+                )
             if (folder / name).stat().st_size != size or (every_byte and _crc_of(folder / name) != crc):
                 raise StoreError(f"{folder / name} has changed since it was written; restore the store from a backup")
     except (OSError, TypeError, AttributeError, ValueError) as error:

@@ -164,7 +164,7 @@ class Fit:
         if not self._could_pack:
             return None
         order = np.argsort(self._examples.lengths, kind="stable")
-        tried = order[[0, len(order) // 2, -1]]  # three even of one example: a single text fits any row
+        tried = order[[0, len(order) // 2, -1]]  # three even of one example
         try:
             return packer_of(self._classifier.body.eval(), self._examples.batch(tried))
         except (RuntimeError, MemoryError) as error:

@@ -29,13 +29,13 @@ class OccurringWords(nn.Module):
     words : nn.Embedding
         The whole vocabulary.
     ids : int64 tensor of shape (n_ids,)
-        Words that will be looked up; they may repeat. Any other word must not be.
+        Words that will be looked up; they may repeat. Any other word must not be, but for padding.
 
     Attributes
     ----------
     weight : nn.Parameter of shape (n_occurring + 1, dim)
-        The vectors of the words that occur, by id, and a row of ones that no word looks up: what a training makes of
-        it, it would have made of every number of a word that does not occur.
+        The vectors of padding and of the words that occur, by id, and a row of ones that no word looks up: what a
+        training makes of it, it would have made of every number of a word that does not occur.
     """
 
     occurring: Tensor
@@ -43,6 +43,8 @@ class OccurringWords(nn.Module):
 
     def __init__(self, words: nn.Embedding, ids: Tensor) -> None:
         super().__init__()
+        if words.padding_idx is not None:  # Longformer and BigBird pad further by themselves, to whole windows
+            ids = torch.cat([ids.flatten(), ids.new_tensor([words.padding_idx])])
         occurring = torch.unique(ids)  # sorted
         places = torch.full((words.num_embeddings,), -1, dtype=torch.int64, device=ids.device)
         places[occurring] = torch.arange(len(occurring), device=ids.device)
@@ -50,9 +52,8 @@ class OccurringWords(nn.Module):
         self.register_buffer("places", places)
         rows = words.weight.detach()[occurring]
         self.weight = nn.Parameter(torch.cat([rows, torch.ones_like(rows[:1])]))
-        # The padding token's vector has no gradient, as before; it does not occur where nothing is padded.
-        padding = None if words.padding_idx is None else int(places[words.padding_idx])
-        self.padding_idx = None if padding == -1 else padding
+        # The padding token's vector has no gradient, as before.
+        self.padding_idx = None if words.padding_idx is None else int(places[words.padding_idx])
 
     def forward(self, ids: Tensor) -> Tensor:
         return nn.functional.embedding(self.places[ids], self.weight, self.padding_idx)

@@ -74,7 +74,9 @@ def backup_store(
     """
     opened = open_store(store)
     file = file.expanduser().absolute()
-    if file.is_dir() or (file.exists() and not overwrite):
+    if file.is_dir():
+        raise StoreError(f"{file} is a folder; name a file, such as {file / 'store.tar'}")
+    if file.exists() and not overwrite:
         raise StoreError(f"{file} is there already; name another file, or replace it with --force")
     if not file.parent.is_dir():
         raise StoreError(f"there is no folder {file.parent}; make it, or name another file")
@@ -94,7 +96,7 @@ def backup_store(
 @contextmanager
 def _snapshot(store: Store, *, cache: bool) -> Iterator[Path]:
     """Lend a folder with all that belongs to the store at one moment."""
-    staged = store.path / f"backup-{secrets.token_hex(4)}"
+    staged = store.path / f".snapshot-{secrets.token_hex(4)}"
     try:
         with store.read() as session:
             with store.lock():
@@ -104,7 +106,7 @@ def _snapshot(store: Store, *, cache: bool) -> Iterator[Path]:
                 _write_table(session, table, staged / table_member(table))
         if cache:
             for key in cache_entries(store):
-                _link_folder(store.cache / key, staged / "cache" / key)
+                _link_entry(store.cache / key, staged / "cache" / key)
         yield staged
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -127,6 +129,14 @@ def _link_folder(source: Path, target: Path) -> None:
             _link(path, target / path.name)
 
 
+def _link_entry(source: Path, target: Path) -> None:
+    """Give an encoding a second name, or leave it out: the cache may be deleted at any time."""
+    try:
+        _link_folder(source, target)
+    except StoreError:
+        shutil.rmtree(target, ignore_errors=True)
+
+
 def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -142,9 +152,14 @@ def _link(source: Path, target: Path) -> None:
 def _write_table(session: Session, table: Any, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     query = select(*table.columns).execution_options(yield_per=ROWS_AT_ONCE)
-    with path.open("wb") as file:
-        for row in session.execute(query).mappings():
-            file.write(row_of(dict(row)))
+    try:
+        with path.open("wb") as file:
+            for row in session.execute(query).mappings():
+                file.write(row_of(dict(row)))
+    except ValueError as error:
+        raise StoreError(
+            f"a row of {table.name!r} cannot be read ({error}); see what else is with `alvin verify`"
+        ) from error
 
 
 def _write(path: Path, staged: Path, progress: Progress, *, compressed: bool) -> int:

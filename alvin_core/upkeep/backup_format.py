@@ -24,6 +24,8 @@ from sqlalchemy import Column, LargeBinary
 from sqlalchemy import Table as SqlTable
 
 from alvin_core.errors import StoreError
+from alvin_core.store.rounds import ROUND_FOLDER
+from alvin_core.store.runs import RUN_ID
 from alvin_core.store.tables import MetaRow, Table
 
 __all__ = [
@@ -45,6 +47,15 @@ PIECE = 2**20
 LONGEST_ROW = 2**28  # bytes; a slice of a billion examples is 2 ** 27
 # In an order in which every row comes after what it refers to. What `meta` says is the restoring program's to say.
 TABLES = tuple(one for one in Table.metadata.sorted_tables if one.name != MetaRow.__tablename__)
+# What a store makes paths or names of files of: with anything else there, deleting a run would delete elsewhere.
+DIGEST = re.compile(r"[0-9a-f]{64}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+FORMS = {
+    "runs": {"id": RUN_ID, "name": NAME, "dataset": DIGEST},
+    "rounds": {"folder": ROUND_FOLDER},
+    "comparisons": {"id": RUN_ID, "name": NAME, "dataset": DIGEST},
+    "slices": {"dataset": DIGEST, "name": NAME},
+}
 MEMBER = re.compile(
     r"tables/[a-z_]{1,40}\.jsonl|backup\.json|datasets/[0-9a-f]{64}\.npz"
     r"|runs/[0-9a-f]{8}/round-\d{4,9}-[0-9a-f]{8}/\w[\w.-]{0,99}|cache/[0-9a-f]{64}/\w[\w.-]{0,99}",
@@ -79,7 +90,9 @@ def rows_in(stream: IO[bytes], table: SqlTable) -> Iterator[dict[str, Any]]:
     while line := stream.readline(LONGEST_ROW):
         number += 1
         try:
-            yield _values(json.loads(line), columns)
+            values = _values(json.loads(line), columns)
+            _check_forms(values, FORMS.get(table.name, {}))
+            yield values
         except (ValueError, TypeError, KeyError, binascii.Error, RecursionError) as error:
             raise damaged(f"{table_member(table)}, line {number}", str(error)) from error
 
@@ -93,6 +106,13 @@ def _values(row: Any, columns: Mapping[str, Column[Any]]) -> dict[str, Any]:
         else value
         for name, value in row.items()
     }
+
+
+def _check_forms(values: Mapping[str, Any], forms: Mapping[str, re.Pattern[str]]) -> None:
+    for name, form in forms.items():
+        value = values.get(name)
+        if not isinstance(value, str) or not form.fullmatch(value):
+            raise ValueError(f"{name} = {str(value)[:40]!r} is none that a store has")
 
 
 def damaged(where: str, what: str) -> StoreError:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from alvin_core.encoding.cache import entry_lock, read_entry
-from alvin_core.errors import AlvinError, Cancelled
+from alvin_core.errors import AlvinError, Cancelled, StoreError
 from alvin_core.progress import Progress, silent
 from alvin_core.run.engine import Engine
 from alvin_core.run.handle import RunHandle
@@ -20,8 +20,8 @@ from alvin_core.store.tables import RunRow
 from alvin_core.upkeep.database import rebuild_indices
 from alvin_core.upkeep.files import check_files, damaged_maps, run_leftovers
 from alvin_core.upkeep.findings import StoreReport
-from alvin_core.upkeep.records import RunRecords, read_records
-from alvin_core.upkeep.verifying import cache_entries, if_idle, verify_store
+from alvin_core.upkeep.records import RunRecords, check_records, read_records
+from alvin_core.upkeep.verifying import cache_entries, ids_of, if_idle, verify_store
 
 __all__ = ["repair_store"]
 
@@ -92,14 +92,18 @@ def _mend_run(store: Store, row: RunRow, progress: Progress, *, retrain: bool) -
 
 
 def _retrain(store: Store, records: RunRecords, progress: Progress) -> list[str]:
-    run, done = records.run, []
+    run, done, found = records.run, list[str](), StoreReport("")
     handle = RunHandle(store, run)
-    damaged = check_files(records, handle.stored_dataset, handle.folder, StoreReport(""))
-    engine = None
-    if damaged:
-        engine = Engine(handle.stored_dataset, store.cache, StoredSlices(store, run.dataset))
+    try:
+        dataset = handle.stored_dataset
+    except StoreError as error:
+        return [f"the run {run.name!r} stays as it is: {error}"]
+    damaged = check_files(records, dataset, handle.folder, StoreReport(""))
+    check_records(records, ids_of(records, dataset), dataset.classes, found)
+    if damaged and not found.sound:
+        return [f"the rounds of the run {run.name!r} stay damaged, as its records are: {found.findings[0]}"]
+    engine = Engine(dataset, store.cache, StoredSlices(store, run.dataset))
     for round_no in damaged:
-        assert engine is not None
         folder = next(one.folder for one in records.rounds if one.round_no == round_no)
         try:
             retrain_round(handle, engine, round_no, progress)
@@ -117,8 +121,9 @@ def _set_aside(store: Store, run_id: str, folder: str) -> None:
     """Move the arrays that a round's record named out of its run's folder."""
     source, aside = store.run_folder(run_id) / folder, store.path / SET_ASIDE
     make_folder(aside)
-    if source.exists():
-        source.rename(aside / f"{run_id}-{folder}")
+    with store.lock():  # a backup may be giving it a second name
+        if source.exists():
+            source.rename(aside / f"{run_id}-{folder}")
 
 
 def _mend_cache(store: Store) -> list[str]:
@@ -127,6 +132,8 @@ def _mend_cache(store: Store) -> list[str]:
         if read_entry(store.cache, key) is not None:
             continue
         with entry_lock(store.cache, key, silent):
+            if read_entry(store.cache, key) is not None:  # another process made it anew meanwhile
+                continue
             remove([store.cache / key])
         done.append(f"removed the encoding {key[:12]}…, which was damaged")
     return done

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import secrets
 import shutil
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from alvin_core.errors import StoreError, StoreVersionError
+from alvin_core.errors import AlvinError, StoreError, StoreVersionError
 from alvin_core.progress import Progress, ProgressEvent, silent
 from alvin_core.store.arrays import TEMPORARY, disk_reason, sync_folder
 from alvin_core.store.database import Store, open_store
+from alvin_core.store.jobs import cancel_all
 from alvin_core.store.tables import SCHEMA_VERSION
 from alvin_core.upkeep.backup_format import (
     FORMAT,
@@ -57,7 +60,7 @@ def restore_store(file: Path, store: Path | str, *, progress: Progress = silent)
     store : Path or str
         A folder that is not there yet, or is empty.
     progress : Progress
-        Stages ``restore``, in files, and ``verify``; may raise Cancelled.
+        Stages ``restore``, in bytes, and ``verify``; may raise Cancelled.
 
     Returns
     -------
@@ -80,6 +83,8 @@ def restore_store(file: Path, store: Path | str, *, progress: Progress = silent)
         members = _unpack(file, made, progress)
         _check_manifest(made, members)
         _fill_tables(opened, made)
+        with opened.write() as session:
+            cancel_all(session, "the store was restored from a backup")  # nobody waits for it here
         shutil.rmtree(made / "tables", ignore_errors=True)
         (made / MANIFEST).unlink()
         report = verify_store(made, thorough=False, progress=progress)
@@ -94,6 +99,7 @@ def restore_store(file: Path, store: Path | str, *, progress: Progress = silent)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     report.store = str(target)
+    report.findings = [replace(one, what=one.what.replace(str(made), str(target))) for one in report.findings]
     return report
 
 
@@ -105,20 +111,21 @@ def _unpack(file: Path, made: Path, progress: Progress) -> dict[str, dict[str, A
             size = file.stat().st_size
             for info in archive:
                 progress(ProgressEvent("restore", min(raw.tell(), size), size))
-                if info.name in members or not MEMBER.fullmatch(info.name):
-                    raise damaged(str(file), f"holds {info.name[:60]!r}, which no backup has, or has once")
                 members[info.name] = _unpack_one(archive, info, made, members)
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+    except AlvinError:
+        raise
+    except Exception as error:  # tarfile, zlib and lzma raise a dozen kinds for one thing: these bytes are not ours
+        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
+            raise StoreError(f"cannot restore {file}: {disk_reason(error)}") from error
         raise StoreError(f"{file} is damaged, or is no backup: {error}; take another copy of it") from error
-    except OSError as error:
-        reason = "not a gzip file" if type(error).__name__ == "BadGzipFile" else disk_reason(error)
-        raise StoreError(f"cannot restore {file}: {reason}") from error
     return members
 
 
 def _unpack_one(
     archive: tarfile.TarFile, info: tarfile.TarInfo, made: Path, members: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
+    if info.name in members or not MEMBER.fullmatch(info.name):
+        raise damaged("a member", f"it is called {info.name[:60]!r}, which no backup has, or has once")
     path = made / info.name
     path.parent.mkdir(parents=True, exist_ok=True)
     if info.islnk():
@@ -151,7 +158,8 @@ def _check_manifest(made: Path, members: dict[str, dict[str, Any]]) -> None:
             int(manifest["schema"]),
             manifest["members"],
         )
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        told = dict(told)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise damaged(MANIFEST, str(error)) from error
     if found[0] != FORMAT:
         raise StoreError(f"this is no backup of a store, but {str(found[0])[:40]!r}; make one with `alvin backup`")
@@ -186,5 +194,5 @@ def _insert(session: Any, table: Any, rows: list[dict[str, Any]]) -> None:
         return
     try:
         session.execute(insert(table), rows)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OverflowError, UnicodeError) as error:  # the latter two of numbers and texts none has
         raise damaged(table_member(table), str(getattr(error, "orig", error)).split("\n")[0]) from error

@@ -17,13 +17,13 @@ from alvin_core.store.database import Store, open_store
 from alvin_core.store.datasets import load_stored_dataset
 from alvin_core.store.runs import store_leftovers
 from alvin_core.store.slices import list_slices
-from alvin_core.store.tables import RunRow
+from alvin_core.store.tables import ComparisonRow, RunRow
 from alvin_core.upkeep.database import check_database
 from alvin_core.upkeep.files import check_files, run_leftovers
 from alvin_core.upkeep.findings import StoreReport
 from alvin_core.upkeep.records import LOST, RunRecords, check_records, read_records
 
-__all__ = ["cache_entries", "if_idle", "verify_store"]
+__all__ = ["cache_entries", "ids_of", "if_idle", "verify_store"]
 
 
 def verify_store(store: Path | str, *, thorough: bool = True, progress: Progress = silent) -> StoreReport:
@@ -58,17 +58,23 @@ def verify_store(store: Path | str, *, thorough: bool = True, progress: Progress
     opened = open_store(store)
     report = StoreReport(str(opened.path))
     check_database(opened, report)
-    with opened.read() as session:
-        rows = list(session.scalars(select(RunRow).order_by(RunRow.created_at, RunRow.id)))
+    try:
+        with opened.read() as session:
+            rows = list(session.scalars(select(RunRow).order_by(RunRow.created_at, RunRow.id)))
+            comparisons = list(session.scalars(select(ComparisonRow).order_by(ComparisonRow.created_at)))
+    except ValueError as error:  # JSON that is none: which runs there are cannot be told, so nothing else can
+        report.damage("database", f"a run or a comparison cannot be read: {error}", LOST)
+        return report
     entries = cache_entries(opened) if thorough else []
     steps = len(rows) + len(entries)
     datasets = _Datasets(opened, report)
     for number, row in enumerate(rows):
         progress(ProgressEvent("verify", number, steps))
         _verify_run(opened, row, datasets, report, thorough=thorough)
+    _verify_comparisons(opened, comparisons, {row.dataset for row in rows}, datasets, report)
     for number, key in enumerate(entries, len(rows)):
         progress(ProgressEvent("verify", number, steps))
-        if read_entry(opened.cache, key) is None:
+        if read_entry(opened.cache, key) is None and (opened.cache / key).is_dir():
             report.damage(
                 "cache",
                 f"the encoding {key[:12]}… is damaged",
@@ -132,10 +138,43 @@ class _Datasets:
 
 
 def _verify_run(store: Store, row: RunRow, datasets: _Datasets, report: StoreReport, *, thorough: bool) -> None:
+    n_before = len(report.findings)
+    try:
+        with store.read() as session:
+            if session.get(RunRow, row.id) is None:  # deleted meanwhile
+                return
+            records = read_records(session, row)
+    except ValueError as error:  # JSON that is none
+        report.damage(f"run {row.name!r}", f"its records cannot be read: {error}", LOST)
+        return
+    _check_run(store, row, records, datasets, report, thorough=thorough)
+    if len(report.findings) > n_before and not _is_there(store, RunRow, row.id):
+        del report.findings[n_before:]  # deleted meanwhile: what was not found is not lost
+
+
+def _is_there(store: Store, table: type[RunRow | ComparisonRow], id_: str) -> bool:
     with store.read() as session:
-        if session.get(RunRow, row.id) is None:  # deleted meanwhile
-            return
-        records = read_records(session, row)
+        return session.get(table, id_) is not None
+
+
+def _verify_comparisons(
+    store: Store, rows: list[ComparisonRow], looked_at: set[str], datasets: _Datasets, report: StoreReport
+) -> None:
+    """Check the data of comparisons of which no cell was begun: no run has it."""
+    for row in rows:
+        n_before = len(report.findings)
+        if row.dataset in looked_at or datasets.of(row.dataset) is not None:
+            continue
+        what = f"its data set {row.dataset[:12]}… is lost"
+        remedy = f"restore the store from a backup, or `alvin discard {row.name}`"
+        report.damage(f"comparison {row.name!r}", what, remedy)
+        if not _is_there(store, ComparisonRow, row.id):  # discarded meanwhile
+            del report.findings[n_before:]
+
+
+def _check_run(
+    store: Store, row: RunRow, records: RunRecords, datasets: _Datasets, report: StoreReport, *, thorough: bool
+) -> None:
     report.n_runs += 1
     report.n_rounds += len(records.rounds)
     report.n_labels += len(records.labels)
@@ -143,9 +182,11 @@ def _verify_run(store: Store, row: RunRow, datasets: _Datasets, report: StoreRep
     if dataset is None:
         report.damage(records.subject, f"its data set {row.dataset[:12]}… is lost", LOST)
         return
-    check_records(records, _ids_of(records, dataset), dataset.classes, report)
+    check_records(records, ids_of(records, dataset), dataset.classes, report)
     folder = store.run_folder(row.id)
     check_files(records, dataset, folder, report, thorough=thorough)
+    if not run_leftovers(records, folder):  # without the run's lock, for which others do not wait
+        return
     with if_idle(store, row) as idle:
         if not idle:
             report.note(records.subject, "a process works on it: leftovers were not looked for", "look again later")
@@ -160,7 +201,7 @@ def _now(store: Store, row: RunRow, records: RunRecords) -> RunRecords:
         return records if session.get(RunRow, row.id) is None else read_records(session, row)
 
 
-def _ids_of(records: RunRecords, dataset: Dataset) -> frozenset[str]:
+def ids_of(records: RunRecords, dataset: Dataset) -> frozenset[str]:
     """Return the ids of the data set among those that the records name: a table of a million takes 150 MB."""
     asked = {one.example_id for one in records.labels} | {one.example_id for one in records.marks}
     asked.update(*records.proposals.values())

@@ -82,6 +82,11 @@ def test_a_backup_is_restored_as_a_new_store_that_replays(alvin: Any, store: Pat
     answer = alvin("restore", "monday.tar.gz", "--store", "again")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "name a new folder with --store" in answer.err
+    for name in ("tuesday.tar.gz", "torn.tar"):
+        Path("torn.tar").write_bytes(b"no tar")
+        answer = alvin("restore", name, "--store", "third")
+        assert (answer.code, answer.err.count("\n")) == (2, 1)
+        assert f"{name} is no backup that can be read" in answer.err
     answer = alvin("backup", "monday.tar.gz", "--store", store)
     assert "replace it with --force" in answer.err
     assert alvin("backup", "monday.tar.gz", "--store", store, "--force").code == 0

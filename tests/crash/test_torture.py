@@ -87,7 +87,7 @@ class Torture:
 
 
 def check_answers(store: Path, workers: Workers) -> None:
-    """Every label that was acknowledged is there once; every one taken back is not; nothing else is sure."""
+    """Every label that was acknowledged is there once; every one taken back is not Ada's; nothing else is sure."""
     last: dict[tuple[str, str], Any] = {}
     for line in workers.log.read_text().splitlines():
         fact = json.loads(line)
@@ -95,19 +95,22 @@ def check_answers(store: Path, workers: Workers) -> None:
             last[tuple(fact["asked"])] = Ellipsis
         elif "example" in fact:
             last[fact["run"], fact["example"]] = fact["label"]
-    held: dict[str, dict[str, str]] = {}
+    held: dict[str, dict[str, tuple[str, str]] | None] = {}
     for (name, example), label in last.items():
         if name not in held:
             try:
                 labels = open_run(store, name).labels()
             except RunNotFoundError:  # deleted since
-                held[name] = {}
+                held[name] = None
                 continue
             assert labels["id"].is_unique
-            held[name] = dict(zip(labels["id"], labels["label"], strict=True))
-        if label is not Ellipsis and held[name]:
-            # An oracle, or Ben's file, may have answered since what Ada took back.
-            assert label is None or held[name].get(example) == label, (name, example, label)
+            held[name] = dict(zip(labels["id"], zip(labels["label"], labels["annotator"], strict=True), strict=True))
+        of_run = held[name]
+        if label is Ellipsis or of_run is None:
+            continue
+        found, annotator = of_run.get(example, (None, None))
+        # An oracle, or Ben's file, may have answered since what Ada took back.
+        assert annotator != "Ada" if label is None else found == label, (name, example, label, found)
 
 
 def check_files(folder: Path) -> None:

@@ -87,6 +87,12 @@ def huge_points(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
     return (1e30 * rng.normal(size=(n, dim))).astype(np.float32)  # the same at the other end
 
 
+def largest_points(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
+    points = rng.uniform(-3.4e38, -2e38, size=(n, dim)).astype(np.float32)
+    points[::9] *= -1  # whose distance from the middle of all float32 cannot hold
+    return points
+
+
 def grid_points(rng: np.random.Generator, n: int, dim: int) -> np.ndarray:
     return rng.integers(-2, 3, size=(n, dim)).astype(np.float32)
 
@@ -133,6 +139,7 @@ WORLDS = [
     tiny_points,
     vanishing_points,
     huge_points,
+    largest_points,
     grid_points,
     points_with_outlier,
     silent_points,

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -107,11 +107,33 @@ def test_a_device_that_is_not_there_is_refused_with_a_remedy(device: str, messag
 @pytest.mark.usefixtures("no_accelerator")
 def test_without_numba_a_cpu_with_avx2_works_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device_module, "_cpu_flags", lambda: {"avx2"})
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "numba" else find(name))
+    monkeypatch.setitem(sys.modules, "numba", None)
     assert plan_device(RuntimeSettings(threads=1)).inference_dtype == "float32"
     with pytest.raises(DeviceError, match="'int16' does not work without numba; set it to 'float32' or 'auto'"):
         plan_device(RuntimeSettings(inference_dtype="int16"))
+
+
+INT16_PLAN = (
+    "from alvin_core import device; from alvin_core.settings import RuntimeSettings; "
+    "device._cpu_flags = lambda: {'avx2'}; print(device.plan_device(RuntimeSettings(device='cpu')).inference_dtype); "
+    "import numpy as np; from alvin_core.neighbors.sets import nearest_sets; "
+    "print(nearest_sets(np.eye(2, 3, dtype='f'), np.eye(3, dtype='f'), k=1).tolist())"
+)
+
+
+def test_numba_that_is_installed_and_cannot_be_imported_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "numba.py").write_text("raise ImportError('Numba needs NumPy 2.5 or less')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", INT16_PLAN], capture_output=True, text=True, env=environment)
+    assert done.stdout.split("\n") == ["float32", "[[0], [1]]", ""], done.stderr
+
+
+@pytest.mark.parametrize("variable", ["NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"])
+def test_numba_that_is_told_to_compile_for_another_processor_takes_float32(variable: str) -> None:
+    environment = {**os.environ, variable: "generic" if variable == "NUMBA_CPU_NAME" else ""}
+    code = INT16_PLAN.partition("import numpy")[0]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout == "float32\n", done.stderr
 
 
 @pytest.mark.usefixtures("no_accelerator")

@@ -172,6 +172,15 @@ def test_health_is_ok_with_and_without_a_store_and_503_where_it_cannot_be_read(w
     assert "alvin_store_readable 0.0" in watched.get("/metrics").text
 
 
+def test_a_store_that_may_not_be_looked_into_fails_its_health(watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> bool:
+        raise PermissionError("no")
+
+    monkeypatch.setattr("dashboard.health.has_store", refuse)
+    assert watched.get("/healthz").status_code == 503
+    assert "alvin_store_readable 0.0" in watched.get("/metrics").text
+
+
 def test_metrics_count_and_name_nothing_of_the_data(watched, tmp_path, fake) -> None:
     run = create_run(tmp_path / "store", fake.make_dataset(20), RunSettings(budget=4, initial=8), name="secret-run")
     run.flag("e00001", annotator="Ada")

@@ -173,6 +173,17 @@ def test_memory_that_holds_no_example_is_an_error_with_a_remedy() -> None:
         run(work, 2)
 
 
+def test_a_single_row_that_does_not_fit_beside_other_batches_is_done_by_itself() -> None:
+    def work(rows: IntArray) -> IntArray:
+        if threading.current_thread() is not threading.main_thread():
+            raise MemoryError
+        return rows
+
+    with Ahead(work, 2) as ahead:
+        halved = halving_batches(ahead.over(np.arange(6).reshape(6, 1)), ahead.result, stage="encode")
+        assert [int(rows[0]) for rows, _ in halved] == list(range(6))
+
+
 def test_a_failed_attempt_does_not_keep_what_it_had_taken() -> None:
     class Large:
         pass

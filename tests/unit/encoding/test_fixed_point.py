@@ -163,6 +163,18 @@ def test_a_row_that_is_not_finite_is_nan_and_its_neighbours_are_not(broken: floa
     assert torch.equal(found[others], expected[others])
 
 
+def test_outputs_are_float32_whatever_torch_makes_by_default() -> None:
+    from alvin_core.encoding.fixed_point import FixedPointLinear
+
+    rounded, rows = FixedPointLinear(layer(32, 16)), torch.randn(7, 32)
+    expected = rounded(rows)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(rounded(rows), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 def test_no_rows_give_no_outputs() -> None:
     from alvin_core.encoding.fixed_point import FixedPointLinear
 

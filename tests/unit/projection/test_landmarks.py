@@ -3,6 +3,7 @@ import pytest
 
 from alvin_core.progress import ProgressEvent, silent
 from alvin_core.projection import Projection, displacement, landmarks, neighbors_kept, project_vectors
+from alvin_core.projection.faithfulness import checked_rows
 from alvin_core.projection.landmarks import landmark_rows, nearest_landmarks, placed_among
 
 N, N_LANDMARKS = 900, 300
@@ -31,6 +32,12 @@ def test_up_to_fifty_thousand_examples_are_all_laid_out_and_of_more_twenty_thous
     assert (np.diff(rows) > 0).all()
     np.testing.assert_array_equal(rows, landmark_rows(50_001, seed=0))
     assert not np.array_equal(rows, landmark_rows(50_001, seed=1))
+
+
+@pytest.mark.parametrize("n", [50_001, 60_000, 99_999, 300_000])
+def test_the_examples_that_a_map_is_judged_by_are_landmarks_no_more_often_than_others(n: int) -> None:
+    share = np.isin(checked_rows(n), landmark_rows(n, seed=0)).mean()
+    assert share == pytest.approx(20_000 / n, abs=0.05)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e4])

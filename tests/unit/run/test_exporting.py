@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -39,6 +40,9 @@ def test_no_cell_of_an_exported_csv_is_a_formula_and_its_labels_can_be_submitted
     for name in cells.columns:
         assert not cells[name].str.match("[=+@-]").any(), name
     labels = read_labels(path)
+    packed = tmp_path / "to-label.csv.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert read_labels(packed).equals(labels)
     assert labels["id"].tolist() == pending["id"].tolist()
     assert run.submit(labels).n_new == 8
     run.export(tmp_path / "labels.jsonl", "jsonl")

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from alvin_core import device
+from alvin_core.encoding import transformer
 from alvin_core.errors import DeviceError
 from alvin_core.run import Run, create_run, open_run
 from alvin_core.run.number_format import in_recorded_format
@@ -56,6 +57,17 @@ def test_a_run_from_before_goes_on_and_is_replayed_in_float32(
     fresh = begin(tmp_path, fake, tiny_encoder, depth)
     assert cached_formats(tmp_path) == {"float32", "int16"}
     assert [(one.same, one.note) for one in fresh.replay()] == [(True, "")] * 2
+
+
+@pytest.mark.usefixtures("real_engine")
+def test_an_encoder_is_loaded_once_where_auto_takes_what_was_recorded(
+    tmp_path: Path, fake: ModuleType, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = []
+    real = transformer.load_encoder
+    monkeypatch.setattr(transformer, "load_encoder", lambda *given: loaded.append(given) or real(*given))
+    begin(tmp_path, fake, tiny_encoder, 0).step()
+    assert len(loaded) == 1
 
 
 def cached_formats(store: Path) -> set[str]:

@@ -12,10 +12,21 @@ import pytest
 from alvin_core.data.dataset import Dataset, Texts
 from alvin_core.errors import RunBusyError, StoreError
 from alvin_core.store import rearranged
-from alvin_core.store.arrays import disk_reason, link_folder, load_array, load_arrays, save_arrays, save_packed, sweep
+from alvin_core.store.arrays import (
+    disk_reason,
+    link_folder,
+    load_array,
+    load_arrays,
+    remove,
+    save_arrays,
+    save_packed,
+    sweep,
+)
+from alvin_core.store.database import open_store
 from alvin_core.store.datasets import dataset_path, load_stored_dataset, save_dataset
 from alvin_core.store.locks import file_lock
 from alvin_core.store.rearranged import Rearranged
+from alvin_core.store.runs import sweep_store
 
 ARRAYS = {"numbers": np.arange(5, dtype=np.int32), "flags": np.array([True, False]), "nothing": np.empty(0)}
 VECTORS = {"vectors": np.arange(6, dtype=np.float32).reshape(2, 3)}
@@ -182,6 +193,37 @@ def test_a_sweep_removes_only_our_names_that_nothing_knows(tmp_path: Path) -> No
     assert sweep(tmp_path, {"r-1"}, re.compile(r"r-\d")) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r-1", "r-x", "theirs"]
     assert sweep(tmp_path / "nowhere", set(), re.compile("x")) == 0
+
+
+def test_what_cannot_be_removed_is_left_and_the_rest_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "open":  # as Windows does while somebody reads it
+            raise PermissionError(13, "Permission denied")
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    for name in ("open", "other"):
+        (tmp_path / name).touch()
+    remove([tmp_path / "open", tmp_path / "gone", tmp_path / "other"])
+    assert [path.name for path in tmp_path.iterdir()] == ["open"]
+
+
+@pytest.mark.parametrize(
+    ("name", "goes"), [(".snapshot-0123abcd", True), ("snapshot-20251123", False), ("backup-0123abcd", False)]
+)
+def test_a_sweep_takes_the_snapshots_of_killed_backups_and_no_copy_that_somebody_named_by_its_date(
+    tmp_path: Path, name: str, goes: bool
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "mine.txt").write_text("keep")
+    os.utime(folder, (0, 0))
+    store = open_store(tmp_path, create=True)
+    with store.lock():
+        assert sweep_store(store) == ([folder] if goes else [])
+    assert folder.exists() is not goes
 
 
 def make_dataset() -> Dataset:

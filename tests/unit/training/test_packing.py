@@ -22,7 +22,7 @@ SIZES = {
 }
 
 
-def make_model(name: str, dropout: float = 0.1) -> torch.nn.Module:
+def make_model(name: str, dropout: float = 0.1, **options: int) -> torch.nn.Module:
     import transformers
 
     sizes = {**SIZES, "hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout, "pad_token_id": 1}
@@ -30,11 +30,13 @@ def make_model(name: str, dropout: float = 0.1) -> torch.nn.Module:
         sizes |= {"bos_token_id": 2, "eos_token_id": 3}
     if name in ("Electra", "Albert"):
         sizes["embedding_size"] = 32
+    if name == "RemBert":
+        sizes |= {"input_embedding_size": 32, "output_embedding_size": 32}
     if name == "DistilBert":
         sizes = {"vocab_size": 50, "dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64, "pad_token_id": 1}
     if name == "ModernBert":
         sizes |= {"bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3}
-    config = getattr(transformers, f"{name}Config")(**sizes)
+    config = getattr(transformers, f"{name}Config")(**sizes, **options)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return getattr(transformers, f"{name}Model")(config).eval()
@@ -115,6 +117,21 @@ def test_a_model_whose_attention_is_not_plain_is_left_padded(name):
 
 def test_positions_made_for_the_padded_width_are_refused_even_where_all_texts_are_of_one_length():
     assert packer_of(WholeBody(make_model("NomicBert"), "mean").eval(), make_batch((5, 5, 5))) is None
+
+
+@pytest.mark.parametrize("name", ["MegatronBert", "RemBert", "IBert"])
+def test_a_model_that_attends_to_the_whole_row_is_refused_even_where_all_texts_are_equal(name):
+    batch = {key: tensor[:1].repeat(3, 1) for key, tensor in make_batch((12, 12)).items()}
+    assert packer_of(WholeBody(make_model(name), "mean").eval(), batch) is None
+
+
+def test_a_stack_that_runs_its_first_layer_twice_is_refused_even_where_all_texts_are_of_one_length():
+    body = WholeBody(make_model("Albert", num_hidden_groups=2), "mean").eval()
+    assert packer_of(body, make_batch((12, 12, 12))) is None
+
+
+def test_texts_of_one_token_are_left_padded():
+    assert packer_of(WholeBody(make_model("Bert"), "mean").eval(), make_batch((1, 1, 1))) is None
 
 
 def test_a_text_without_tokens_takes_no_place_in_the_row():

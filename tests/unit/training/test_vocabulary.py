@@ -112,6 +112,24 @@ def test_a_training_that_breaks_off_leaves_the_vocabulary_whole():
     assert torch.equal(model.words.weight, weight)
 
 
+class WholeWindows(Reader):
+    """Pads what it reads to a multiple of 4 words, as Longformer does."""
+
+    def forward(self, batch):
+        ids = batch["input_ids"]
+        return super().forward({"input_ids": nn.functional.pad(ids, (0, -ids.shape[1] % 4), value=1)})
+
+
+def test_a_model_that_pads_by_itself_finds_padding_where_all_texts_are_of_one_length():
+    all_words, occurring = WholeWindows(), WholeWindows()
+    texts = [[3, 4, 4], [9, 20, 7], [29, 3, 5], [4, 3, 20]]
+    examples = Examples(Tokens(texts), np.arange(4), torch.device("cpu"), fixed=False)
+    train(all_words, examples)
+    with occurring_words_only(occurring, examples):
+        train(occurring, examples)
+    torch.testing.assert_close(occurring.words.weight, all_words.words.weight, rtol=0, atol=1e-5)
+
+
 class Tied(Reader):
     def __init__(self) -> None:
         super().__init__()

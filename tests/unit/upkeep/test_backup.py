@@ -7,6 +7,7 @@ import os
 import shutil
 import tarfile
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,7 @@ from alvin_core.upkeep.backup import backup_store
 from alvin_core.upkeep.mending import repair_store
 from alvin_core.upkeep.restoring import is_backup, restore_store
 from alvin_core.upkeep.verifying import verify_store
+from alvin_core.worker import enqueue_job, list_jobs
 
 SETTINGS = RunSettings(budget=4, initial=8)
 
@@ -69,7 +71,7 @@ def test_a_restored_store_holds_what_was_backed_up_and_goes_on_alike(store: Path
     file = tmp_path / name
     n_files = backup_store(store, file)
     assert is_backup(file)
-    assert not list(store.glob("backup-*"))
+    assert not list(store.glob(".snapshot-*"))
     assert sorted(tmp_path.iterdir()) == sorted([file, store])
     report = restore_store(file, tmp_path / "again")
     assert report.findings == []
@@ -148,7 +150,7 @@ def test_a_backup_is_there_whole_or_not_at_all(store: Path, tmp_path: Path, monk
     with pytest.raises(Cancelled):
         backup_store(store, file, progress=stop)
     assert list(tmp_path.iterdir()) == [store]
-    assert not list(store.glob("backup-*"))
+    assert not list(store.glob(".snapshot-*"))
     backup_store(store, file)
     content = file.read_bytes()
     with pytest.raises(StoreError, match="--force"):
@@ -161,6 +163,8 @@ def test_a_backup_is_there_whole_or_not_at_all(store: Path, tmp_path: Path, monk
     assert restore_store(file, tmp_path / "again").n_runs == 2
     with pytest.raises(StoreError, match="no folder"):
         backup_store(store, tmp_path / "nowhere" / "a.tar")
+    with pytest.raises(StoreError, match="is a folder; name a file"):
+        backup_store(store, tmp_path, overwrite=True)
 
 
 def test_a_store_that_lacks_a_file_is_not_backed_up_as_if_it_were_whole(store: Path, tmp_path: Path) -> None:
@@ -171,7 +175,7 @@ def test_a_store_that_lacks_a_file_is_not_backed_up_as_if_it_were_whole(store: P
 
 
 def test_a_snapshot_that_a_killed_backup_left_goes_with_a_repair_once_it_is_old(store: Path) -> None:
-    left = store / "backup-0123abcd"
+    left = store / ".snapshot-0123abcd"
     left.mkdir()
     assert verify_store(store).count("leftover") == 0
     os.utime(left, (0, 0))
@@ -248,6 +252,11 @@ def rows_with(table: str, line: bytes) -> Callable[[dict[str, bytes]], None]:
         (rows_with("labels", b'{"no": "column"}\n'), "no row of this table"),
         (rows_with("labels", b'{"run_id": "ghost", "seq": 1}\n'), "labels.jsonl"),
         (rows_with("slices", b'{"members": "***"}\n'), "slices.jsonl"),
+        (rows_with("jobs", b'{"id": 1e999}\n'), "jobs.jsonl"),
+        (rows_with("jobs", b'{"id": 36893488147419103232}\n'), "jobs.jsonl"),
+        (rows_with("jobs", b'{"id": 1, "kind": "\\ud800"}\n'), "jobs.jsonl"),
+        (manifest_with(members=5), "backup.json"),
+        (manifest_with(version=float("inf")), "backup.json"),
     ],
 )
 def test_a_changed_backup_makes_no_store_and_writes_nowhere_else(
@@ -258,6 +267,60 @@ def test_a_changed_backup_makes_no_store_and_writes_nowhere_else(
     with pytest.raises(StoreError, match=error):
         restore_store(file, tmp_path / "again")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def renamed(table: str, column: str, value: str) -> Callable[[dict[str, bytes]], None]:
+    def change(members: dict[str, bytes]) -> None:
+        name = f"tables/{table}.jsonl"
+        rows = [json.loads(line) for line in members[name].splitlines()]
+        members[name] = b"".join(json.dumps({**one, column: value}).encode() + b"\n" for one in rows)
+        rows_with(table, b"")(members)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("runs", "id"), ("runs", "name"), ("runs", "dataset"), ("rounds", "folder")],
+)
+@pytest.mark.parametrize("value", ["../../elsewhere", "/tmp/elsewhere", "", "..", 7])
+def test_a_row_of_a_backup_that_would_lead_out_of_the_store_is_refused(
+    tmp_path: Path, fake: ModuleType, table: str, column: str, value: Any
+) -> None:
+    """Deleting a run with such an id removed a folder that was never the store's."""
+    file = rewritten(plain_store(tmp_path, fake), renamed(table, column, value))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StoreError, match=f"{table}.jsonl, line 1: {column} = "):
+        restore_store(file, tmp_path / "again")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_compressed_data_that_is_damaged_within_a_file_is_told_as_such(store: Path, tmp_path: Path) -> None:
+    (store / "cache" / ("a" * 64) / "values.bin").write_bytes(b"values" * 100_000)  # the first file of the backup
+    backup_store(store, tmp_path / "a.tar", cache=True)
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress((tmp_path / "a.tar").read_bytes()[:500_000]) + packer.flush(zlib.Z_FULL_FLUSH)
+    (tmp_path / "a.tar.gz").write_bytes(packed + b"\xff" * 1000)
+    with pytest.raises(StoreError, match=r"damaged, or is no backup: Error -3 .*; take another copy"):
+        restore_store(tmp_path / "a.tar.gz", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_what_is_found_in_a_restored_store_names_the_place_where_it_is(store: Path, tmp_path: Path) -> None:
+    (next((store / "runs").glob("*/round-0001-*")) / "arrays.npz").write_bytes(b"damaged")
+    backup_store(store, tmp_path / "a.tar")
+    report = restore_store(tmp_path / "a.tar", tmp_path / "again")
+    assert any(str(tmp_path / "again" / "runs") in one.what for one in report.findings)
+    assert not any(".part" in one.what for one in report.findings)
+
+
+def test_an_encoding_that_goes_while_a_backup_begins_is_left_out(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alvin_core.upkeep.backup.cache_entries", lambda _: ["a" * 64, "b" * 64])
+    backup_store(store, tmp_path / "a.tar", cache=True)
+    restore_store(tmp_path / "a.tar", tmp_path / "again")
+    assert [one.name for one in (tmp_path / "again" / "cache").iterdir()] == ["a" * 64]
 
 
 @pytest.mark.parametrize("values", [{"version": 99}, {"schema": 99}])
@@ -301,3 +364,12 @@ def test_a_cut_backup_is_told_as_such(store: Path, tmp_path: Path) -> None:
             with pytest.raises(StoreError):
                 restore_store(tmp_path / "cut.tar", tmp_path / "again")
             assert not (tmp_path / "again").exists()
+
+
+def test_jobs_that_waited_are_not_begun_by_the_restored_store(store: Path, tmp_path: Path) -> None:
+    enqueue_job(store, "rounds", run="first", params={"n": 2})
+    backup_store(store, tmp_path / "a.tar")
+    restore_store(tmp_path / "a.tar", tmp_path / "again")
+    assert [job.state for job in list_jobs(store)] == ["queued"]
+    (job,) = list_jobs(tmp_path / "again")
+    assert (job.state, job.note) == ("cancelled", "the store was restored from a backup")

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from alvin_core.errors import Cancelled, StoreError
+from alvin_core.experiments.comparison import create_comparison
+from alvin_core.experiments.plan import ComparisonPlan
 from alvin_core.progress import ProgressEvent
-from alvin_core.run import create_run, open_run
+from alvin_core.run import create_run, delete_run, open_run
 from alvin_core.run.slice_rules import SliceRule
 from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings, TrainingSettings
 from alvin_core.store.database import open_store
+from alvin_core.upkeep.backup import backup_store
+from alvin_core.upkeep.files import check_files
 from alvin_core.upkeep.findings import StoreReport
 from alvin_core.upkeep.mending import repair_store
 from alvin_core.upkeep.verifying import verify_store
@@ -104,6 +111,39 @@ def test_a_record_that_was_lost_or_changed_is_damage_with_a_remedy(store: Path, 
     assert not report.sound
     assert any(expected in one for one in of_kind(report, "damage")), of_kind(report, "damage")
     assert all(one.remedy for one in report.findings)
+
+
+@pytest.mark.parametrize("table", ["runs", "rounds"])
+def test_a_record_that_is_no_json_is_damage_and_no_fault(store: Path, table: str) -> None:
+    execute(store, f"UPDATE {table} SET settings = '{{'")
+    assert any("cannot be read" in one for one in of_kind(verify_store(store), "damage"))
+    with pytest.raises(StoreError, match="alvin verify"):
+        backup_store(store, store.parent / "a.tar")
+
+
+def test_a_run_that_is_deleted_while_it_is_looked_at_is_not_lost(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(*arguments: Any, **options: Any) -> list[int]:
+        if arguments[0].run.name == "first":
+            delete_run(store, "first")
+        return check_files(*arguments, **options)
+
+    monkeypatch.setattr("alvin_core.upkeep.verifying.check_files", check)
+    assert of_kind(verify_store(store), "damage") == []
+
+
+def test_a_run_without_leftovers_is_not_locked(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever steps a run does not wait for its lock, and would fail."""
+    monkeypatch.setattr("alvin_core.upkeep.verifying.if_idle", lambda *_: pytest.fail("it was locked"))
+    assert verify_store(store).findings == []
+
+
+def test_the_data_of_a_comparison_without_runs_is_looked_at(store: Path, fake: ModuleType) -> None:
+    plan = ComparisonPlan(("random",), seeds=(0,), rounds=1, settings=SETTINGS)
+    create_comparison(store, fake.make_dataset(40), plan, name="begun")
+    digest = fake.make_dataset(40).digest()
+    assert verify_store(store).findings == []
+    (store / "datasets" / f"{digest}.npz").unlink()
+    assert any("comparison 'begun'" in one and "alvin discard" in one for one in of_kind(verify_store(store), "damage"))
 
 
 def flip(path: Path, place: int) -> None:
@@ -246,6 +286,44 @@ def test_a_round_that_selects_otherwise_when_trained_again_stays_damaged(store: 
     assert damaged.exists()
 
 
+@pytest.mark.parametrize("what", ["data", "records"])
+def test_a_run_that_cannot_be_trained_again_keeps_no_other_from_it(store: Path, fake: ModuleType, what: str) -> None:
+    create_run(store, fake.make_dataset(40), SETTINGS, name="second").step()
+    shutil.rmtree(next((store / "runs" / open_run(store, "second").id).glob("round-0000-*")))
+    if what == "data":
+        (store / "datasets" / f"{fake.make_dataset().digest()}.npz").unlink()
+    else:
+        execute(store, "UPDATE labels SET example_id = 'stranger' WHERE seq = 2 AND run_id IN "
+                "(SELECT id FROM runs WHERE name = 'first')")  # fmt: skip
+        shutil.rmtree(newest_round(store))
+    done, _ = repair_store(store, retrain=True)
+    assert any("'first' stay" in one for one in done)
+    assert "trained round 0 of the run 'second' again: it selects what it selected" in done
+
+
+def test_no_arrays_are_set_aside_while_a_backup_takes_its_snapshot(store: Path) -> None:
+    from alvin_core.upkeep.mending import _set_aside
+
+    with open_store(store).lock():
+        thread = threading.Thread(target=_set_aside, args=(open_store(store), open_run(store, "first").id, "round-x"))
+        thread.start()
+        thread.join(0.2)
+        assert thread.is_alive()
+    thread.join()
+
+
+def test_a_round_that_predicts_otherwise_when_trained_again_stays_damaged_though_it_selects_the_same(
+    store: Path,
+) -> None:
+    execute(store, "UPDATE rounds SET metrics = json_set(metrics, '$.test.accuracy', 0.125) WHERE round_no = 2")
+    damaged = newest_round(store)
+    flip(damaged / "arrays.npz", 200)
+    done, after = repair_store(store, retrain=True)
+    assert any("stays damaged" in one and "on 'test', not of 0.125" in one for one in done), done
+    assert not after.sound
+    assert damaged.exists()
+
+
 def test_where_there_is_no_store_none_is_made(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store"):
         verify_store(tmp_path / "nowhere")
@@ -257,3 +335,9 @@ def test_a_database_that_is_none_is_told_as_such(store: Path) -> None:
     (store / "alvin.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreError, match="damaged"):
         verify_store(store)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "../../alvin.db", ""])
+def test_sums_that_name_files_elsewhere_are_not_followed(store: Path, name: str) -> None:
+    (newest_round(store) / "sums.json").write_text(json.dumps({name: [0, 0]}))
+    assert any("which is no file of it" in one for one in of_kind(verify_store(store), "damage"))
