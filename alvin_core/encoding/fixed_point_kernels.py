@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from alvin_core.compiling import FAST, compiled
 from alvin_core.types import Float32Array
 
 __all__ = ["COLUMNS", "LARGEST", "LARGEST_NORM", "LONGEST", "ROWS", "SMALLEST", "SPARE_NORM", "multiply"]
@@ -30,19 +31,9 @@ SPARE_NORM = 8.0  # for what float32 loses in the length of a row, at most n_in 
 LONGEST = 8192  # inputs for which that is enough
 SMALLEST = np.float32(1e-30)  # a row whose largest number is below counts as zero: its squares would vanish
 
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
-
 _I16x16 = ir.VectorType(ir.IntType(16), 16)
 _I32x8 = ir.VectorType(ir.IntType(32), 8)
 _F32x8 = ir.VectorType(ir.FloatType(), 8)
-
-
-def _compiled(function: Any) -> Any:
-    """Compile at the first call and keep the machine code on disk, where there is a place to write it."""
-    try:
-        return njit(**OPTIONS, cache=True)(function)
-    except RuntimeError:  # an installation that may not be written, and no home: compiled anew in each process
-        return njit(**OPTIONS)(function)
 
 
 @intrinsic
@@ -127,7 +118,7 @@ def _tile(
     return signature, generate
 
 
-@_compiled
+@compiled(FAST)
 def _round_row(row: Float32Array, limit: np.float32, rounded: NDArray[np.int16]) -> np.float32:
     """Write a row as whole numbers of Euclidean length below ``limit`` and a bit; return what one of them is worth."""
     largest = np.float32(0)
@@ -148,7 +139,7 @@ def _round_row(row: Float32Array, limit: np.float32, rounded: NDArray[np.int16])
     return np.float32(step)
 
 
-@_compiled
+@compiled(FAST)
 def multiply(
     values: Float32Array,
     limit: np.float32,

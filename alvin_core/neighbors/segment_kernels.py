@@ -1,42 +1,21 @@
-"""Compiled loops of the segment search. Imported only where numba is.
-
-No function here uses ``fastmath=True``: it promises that there are no infinities, and there are (an empty
-place in a list). `FAST` allows what makes a sum fast and nothing else; `STRICT` allows nothing, because there
-a bound and what it bounds must be rounded alike.
-"""
+"""Compiled loops of the segment search. Imported only where numba is; `compiling` says what STRICT and FAST allow."""
 
 # mypy: disallow-untyped-decorators=False
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from alvin_core.compiling import FAST, STRICT, compiled
 from alvin_core.neighbors.segment_vectors import LANES, append_below
 from alvin_core.types import Float32Array, IntArray
 
-__all__ = ["NEVER_NEAR", "STRICT", "arrange_rows", "compiled", "measure_links", "nearest_links", "search_anchors"]
+__all__ = ["NEVER_NEAR", "arrange_rows", "measure_links", "nearest_links", "search_anchors"]
 
 NEVER_NEAR = np.float32(2.0**100)  # in the padding; finite, because zero times infinity is not a number
 ALWAYS_NEARER = np.float32(2.0**99)  # above every value that is not padding
-
-STRICT: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-FAST: dict[str, Any] = {**STRICT, "fastmath": {"reassoc", "contract", "nsz"}}
-
-
-def compiled(options: dict[str, Any]) -> Callable[[Any], Any]:
-    """Compile at the first call and keep the machine code on disk, where there is a place to write it."""
-
-    def decorate(function: Any) -> Any:
-        try:
-            return njit(**options, cache=True)(function)
-        except RuntimeError:  # an installation that may not be written, and no home: compiled anew in each process
-            return njit(**options)(function)
-
-    return decorate
 
 
 @compiled(STRICT)

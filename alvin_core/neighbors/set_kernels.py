@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from alvin_core.neighbors.segment_kernels import STRICT, compiled
+from alvin_core.compiling import STRICT, compiled
 from alvin_core.neighbors.segment_vectors import LANES, append_below
 from alvin_core.types import Float32Array
 

@@ -17,7 +17,7 @@ from alvin_core.store.arrays import make_folder, remove
 from alvin_core.store.database import Store, open_store
 from alvin_core.store.runs import sweep_store
 from alvin_core.store.tables import RunRow
-from alvin_core.upkeep.database import rebuild_indices
+from alvin_core.upkeep.database import check_database, rebuild_indices
 from alvin_core.upkeep.files import check_files, damaged_maps, run_leftovers
 from alvin_core.upkeep.findings import StoreReport
 from alvin_core.upkeep.records import RunRecords, check_records, read_records
@@ -43,7 +43,7 @@ def repair_store(
         Train each round whose arrays are damaged again, from its record, and keep what comes out where it selects
         what the round selected. The damaged arrays are moved to the store's folder ``damaged``.
     progress : Progress
-        Stage ``verify``, twice; may raise Cancelled.
+        Stage ``verify``, of the second look; may raise Cancelled.
 
     Returns
     -------
@@ -59,9 +59,9 @@ def repair_store(
     StoreVersionError
         When a newer version wrote it.
     """
-    opened, done = open_store(store), list[str]()
-    before = verify_store(store, progress=progress)
-    if any(one.mendable and one.subject == "database" for one in before.findings):
+    opened, done, database = open_store(store), list[str](), StoreReport("")
+    check_database(opened, database)
+    if any(one.mendable for one in database.findings):
         rebuild_indices(opened)
         done.append("rebuilt the indices of the database")
     with opened.read() as session:
