@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-EXTRAS := offline,hub,dashboard,dev
+EXTRAS := offline,hub,dashboard,team,dev
 TEST_PROCESSES ?= 2
 
 .PHONY: setup demo test check format torture bench screenshots bundle clean
