@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXTRAS := offline,hub,dashboard,team,dev
 TEST_PROCESSES ?= 2
 
-.PHONY: setup demo test check format torture bench screenshots bundle clean
+.PHONY: setup demo test check format torture determinism fuzz bench screenshots bundle audit sbom clean
 
 # Set up once; again whenever the dependencies change.
 setup: $(VENV)/.installed
@@ -37,9 +37,39 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Commands and people killed at random moments, 300 times instead of the 30 of `make test`.
+# Commands, people, the worker and the dashboard's server killed at random moments: 300 times and 300 servers instead of
+# the 30 and 5 of `make test`, and 30 times while somebody labels in a browser.
 torture: setup
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 ALVIN_KILLS=300 $(BIN)/python -m pytest tests/crash/test_torture.py
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 ALVIN_KILLS=300 $(BIN)/python -m pytest tests/crash/test_torture.py \
+	    tests/crash/test_torture_servers.py tests/browser/test_torture_labelling.py
+
+# Bad input to everything that reads: 100,000 made-up inputs instead of the 2,500 of `make test`, and files of the sizes
+# that people speak of. Another start: make fuzz ALVIN_SEED=1
+ALVIN_FUZZ ?= 100000
+ALVIN_SEED ?= 0
+fuzz: setup
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 ALVIN_FUZZ=$(ALVIN_FUZZ) ALVIN_SEED=$(ALVIN_SEED) \
+	    $(BIN)/python -m pytest tests/fuzz -n $(TEST_PROCESSES) --dist load --timeout 0
+
+# Known vulnerabilities of every pinned package, as a service on the internet tells them: osv, pypi or esms. It fails too
+# where the service could not be asked about each; docs/audit.toml says what is let pass, why, and until when.
+AUDIT_SERVICE ?= osv
+audit: $(VENV)/.audit
+	$(BIN)/python benchmarks/audit.py --service $(AUDIT_SERVICE)
+
+# What the environment consists of, as CycloneDX: the same environment gives the same bytes.
+sbom: $(VENV)/.audit
+	@mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-format JSON \
+	    --output-file build/alvin-studio.cdx.json $(BIN)/python
+
+$(VENV)/.audit: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[audit]"
+	@touch $@
+
+# Every change of surroundings by itself that a run must not notice; `make test` takes them together.
+determinism: setup
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 ALVIN_DETERMINISM=long $(BIN)/python -m pytest tests/determinism
 
 # Every benchmark behind docs/results.md, in under 15 minutes on 2 cores; it fails where a peer's results disagree. The
 # studies take hours; results.md gives their commands.

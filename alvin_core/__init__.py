@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from alvin_core.experiments.summary import ArmCurve, ArmDifference, ArmSelection, ComparisonSummary, LabelsToReach
     from alvin_core.experiments.values import CellState, ComparisonInfo
     from alvin_core.groups import infer_groups
+    from alvin_core.logs import set_up_logs
     from alvin_core.neighbors import nearest_in_pool
     from alvin_core.progress import Progress, ProgressEvent
     from alvin_core.projection import Projection
@@ -79,6 +80,8 @@ if TYPE_CHECKING:
         list_runs,
         open_run,
     )
+    from alvin_core.run.agreeing import Agreement, ClassAgreement, Confusion, PairAgreement
+    from alvin_core.run.assigning import Hold, QueueExample, QueueState
     from alvin_core.run.bundle import pack_run, unpack_run
     from alvin_core.run.diagnosing import Diagnosis
     from alvin_core.run.explaining import AnchorReason, Explanation
@@ -88,12 +91,14 @@ if TYPE_CHECKING:
     from alvin_core.setting_info import SettingInfo, describe_settings
     from alvin_core.settings import (
         AlvinSettings,
+        AnnotationSettings,
         EncoderSettings,
         GroupSettings,
         RunSettings,
         RuntimeSettings,
         TrainingSettings,
     )
+    from alvin_core.store.location import has_store, store_folder
     from alvin_core.strategies import rank_candidates, strategy_names
     from alvin_core.types import (
         Anchors,
@@ -104,6 +109,7 @@ if TYPE_CHECKING:
         Selection,
         TrainingDynamics,
     )
+    from alvin_core.upkeep.activity import FinishedRound, StoreActivity, finished_rounds, store_activity
     from alvin_core.upkeep.backup import backup_store
     from alvin_core.upkeep.counting import StoreCounts, count_store
     from alvin_core.upkeep.findings import Finding, StoreReport
@@ -128,11 +134,13 @@ __version__ = "0.1.0"
 _HOME_OF = {name: home for home, names in HOMES.items() for name in names}
 
 __all__ = [
+    "Agreement",
     "AlvinError",
     "AlvinSettings",
     "AnchorReason",
     "Anchors",
     "AnnotationNeeded",
+    "AnnotationSettings",
     "ArmCurve",
     "ArmDifference",
     "ArmSelection",
@@ -140,12 +148,14 @@ __all__ = [
     "Candidates",
     "CellResult",
     "CellState",
+    "ClassAgreement",
     "Columns",
     "Comparison",
     "ComparisonInfo",
     "ComparisonPlan",
     "ComparisonResults",
     "ComparisonSummary",
+    "Confusion",
     "DataError",
     "Dataset",
     "DeviceError",
@@ -155,14 +165,17 @@ __all__ = [
     "EncoderSettings",
     "Explanation",
     "Finding",
+    "FinishedRound",
     "GroupSettings",
     "Groups",
+    "Hold",
     "Job",
     "LabelError",
     "LabelsToReach",
     "MapAnchors",
     "MapColumns",
     "Neighbors",
+    "PairAgreement",
     "PhaseDiagram",
     "PhasePlan",
     "PhasePoint",
@@ -172,6 +185,8 @@ __all__ = [
     "ProgressEvent",
     "Projection",
     "Provenance",
+    "QueueExample",
+    "QueueState",
     "ReplayRound",
     "Report",
     "RoundRecord",
@@ -193,6 +208,7 @@ __all__ = [
     "SideView",
     "SliceInfo",
     "SliceRule",
+    "StoreActivity",
     "StoreCounts",
     "StoreError",
     "StoreReport",
@@ -219,7 +235,9 @@ __all__ = [
     "delete_run",
     "describe_settings",
     "enqueue_job",
+    "finished_rounds",
     "get_job",
+    "has_store",
     "infer_groups",
     "list_comparisons",
     "list_jobs",
@@ -245,8 +263,11 @@ __all__ = [
     "runs_alike",
     "sample_names",
     "sample_path",
+    "set_up_logs",
     "side_by_side",
     "start_worker",
+    "store_activity",
+    "store_folder",
     "strategy_names",
     "summarize_comparison",
     "sweep_phase",

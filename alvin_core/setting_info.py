@@ -18,6 +18,7 @@ GROUPS = {
     "encoder": "Encoder",
     "training": "Training",
     "groups": "Groups",
+    "annotation": "Annotation",
     "alvin": "ALVIN",
     "bald": "Other strategies",
     "cal": "Other strategies",

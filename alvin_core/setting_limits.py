@@ -8,6 +8,7 @@ from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from alvin_core.errors import SettingsError
+from alvin_core.shown import shown
 
 __all__ = ["About", "Kind", "check_limits", "kinds_of"]
 
@@ -46,7 +47,7 @@ class About:
         if isinstance(value, str):
             return bool(value.strip()) or not self.filled
         return (
-            math.isfinite(value)
+            (isinstance(value, int) or math.isfinite(value))
             and (self.least is None or value >= self.least)
             and (self.above is None or value > self.above)
             and (self.most is None or value <= self.most)
@@ -142,9 +143,9 @@ def check_limits(settings: object, table: str = "") -> None:
         full_name = f"{table}.{name}" if table else name
         if not kind.types:
             choices = ", ".join(map(str, kind.choices))
-            raise SettingsError(f"{full_name} = {value!r} is unknown; choose one of: {choices}")
+            raise SettingsError(f"{full_name} = {shown(value)} is unknown; choose one of: {choices}")
         limits = kind.about.limits or "a finite number"
-        raise SettingsError(f"{full_name} = {value!r} is out of range: it must be {limits}")
+        raise SettingsError(f"{full_name} = {shown(value)} is out of range: it must be {limits}")
 
 
 def _kind(hint: Any) -> Kind:

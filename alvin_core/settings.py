@@ -8,14 +8,15 @@ and the limits of its value, stand in its annotation; checks, forms and the comm
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from alvin_core.annotation_settings import AnnotationSettings
 from alvin_core.errors import SettingsError
 from alvin_core.setting_limits import About, check_limits
+from alvin_core.shown import shown
 from alvin_core.strategy_settings import (
     AlfaMixSettings,
     AlvinSettings,
@@ -29,11 +30,13 @@ from alvin_core.strategy_settings import (
     TypiclustSettings,
 )
 from alvin_core.tables import from_table, to_table, to_toml
+from alvin_core.toml_text import parse_toml, read_toml
 
 __all__ = [
     "AlfaMixSettings",
     "AlvinSettings",
     "AnchoralSettings",
+    "AnnotationSettings",
     "Backend",
     "BaldSettings",
     "CalSettings",
@@ -225,6 +228,7 @@ class RunSettings:
     encoder: EncoderSettings = field(default_factory=EncoderSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     groups: GroupSettings = field(default_factory=GroupSettings)
+    annotation: AnnotationSettings = field(default_factory=AnnotationSettings)
     alvin: AlvinSettings = field(default_factory=AlvinSettings)
     bald: BaldSettings = field(default_factory=BaldSettings)
     cal: CalSettings = field(default_factory=CalSettings)
@@ -259,13 +263,14 @@ class RunSettings:
         Raises
         ------
         SettingsError
-            When the file is missing or is not TOML, or as `from_dict` does.
+            When the file is missing, longer than 32 KiB or not TOML, or as `from_dict` does.
         """
-        try:
-            with path.open("rb") as file:
-                return cls.from_dict(tomllib.load(file))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SettingsError(f"settings file {path}: {error}") from error
+        return cls.from_dict(read_toml(path))
+
+    @classmethod
+    def from_toml_text(cls, text: bytes | str) -> RunSettings:
+        """Read settings from what a TOML file holds; raises as `from_toml` does."""
+        return cls.from_dict(parse_toml(text))
 
     def to_toml(self) -> str:
         """Write the settings as TOML that `from_toml` reads back to equal settings."""
@@ -290,6 +295,6 @@ class RunSettings:
             for table in tables:
                 place = place.get(table) if isinstance(place, dict) else None
             if not isinstance(place, dict) or last not in place:
-                raise SettingsError(f"no setting is called {name!r}; names are like 'budget' or 'alvin.alpha'")
+                raise SettingsError(f"no setting is called {shown(name)}; names are like 'budget' or 'alvin.alpha'")
             place[last] = value
         return RunSettings.from_dict(tree)

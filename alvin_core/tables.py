@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 from alvin_core.errors import SettingsError
+from alvin_core.shown import shown
 
 __all__ = ["from_table", "to_table", "to_toml"]
 
@@ -32,11 +33,11 @@ def from_table(kind: type[Kind], values: Mapping[str, Any], prefix: str = "") ->
     arguments: dict[str, Any] = {}
     for name, value in values.items():
         if name not in known:
-            raise SettingsError(f"no setting is called {prefix + name!r}; here are: {', '.join(known)}")
+            raise SettingsError(f"no setting is called {shown(f'{prefix}{name}')}; here are: {', '.join(known)}")
         hint = known[name]
         if is_dataclass(hint):
             if not isinstance(value, Mapping):
-                raise SettingsError(f"{prefix}{name} = {value!r} must be a table of settings")
+                raise SettingsError(f"{prefix}{name} = {shown(value)} must be a table of settings")
             arguments[name] = from_table(cast(type[Any], hint), value, prefix=f"{prefix}{name}.")
         else:
             arguments[name] = _typed(prefix + name, value, hint)
@@ -50,12 +51,19 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
         if option is type(None) and value is None:
             return None
         if option is float and isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
+            return _fraction(name, value)
         if isinstance(option, type) and type(value) is option:
             return value
         if value in _choices(option):
             return value
-    raise SettingsError(f"{name} = {value!r} is {_fault(value, options)}")
+    raise SettingsError(f"{name} = {shown(value)} is {_fault(value, options)}")
+
+
+def _fraction(name: str, value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise SettingsError(f"{name} = {shown(value)} is out of range: it is larger than any fraction") from error
 
 
 def _fault(value: Any, options: tuple[Any, ...]) -> str:

@@ -39,6 +39,8 @@ _RUN = re.compile(r"[0-9a-f]{8}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _REVISION = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _WORD = re.compile(r"[a-z]{1,20}")
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+_SIGN = re.compile(r"here|idle|leave")
 _SPACES = ("model", "encoder")
 
 _log = logging.getLogger(__name__)
@@ -108,6 +110,21 @@ async def _watch(request: Request) -> Response:
     """For the page's own script, see `dashboard.watching`: ``-`` stands for no run."""
     run_id = "" if request.path_params["run_id"] == "-" else request.path_params["run_id"]
     return await _answer(lambda: _as_json(_late("watching").look(_run_id(request) if run_id else "")), JSON, NEVER)
+
+
+async def _seat(request: Request) -> Response:
+    """For a tab in which somebody labels, see `dashboard.labelling_seat`: they are here, idle, or have left."""
+
+    def make() -> bytes:
+        token, sign = _part(request, "token", _TOKEN), _part(request, "sign", _SIGN)
+        access = _late("sign_in").sign_in()
+        names = None
+        if access is not None:
+            found = access.look(access.claims_of(request.cookies))
+            names = (found.name,) if found.role in ("annotator", "owner") else ()
+        return _as_json(_late("labelling_seat").hear(token, sign, names))
+
+    return await _answer(make, JSON, NEVER)
 
 
 async def _ready(_: Request) -> Response:
@@ -226,6 +243,7 @@ ROUTES = [
     Route("/api/texts/{run_id}/{round}/{index}", _texts),
     Route("/api/texts/{run_id}/{round}/blind/{index}", _blind_texts),
     Route("/api/watch/{run_id}", _watch),
+    Route("/api/seats/{token}/{sign}", _seat, methods=["POST"]),
     Route("/api/ready", _ready),
     Route("/healthz", _healthz),
     Route("/metrics", _metrics),

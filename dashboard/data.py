@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from alvin_core import RunNotFoundError, automatic_map_points, enqueue_job, list_jobs, list_runs, open_run
+from alvin_core import RunNotFoundError, automatic_map_points, enqueue_job, list_jobs, list_runs, open_run, store_folder
+from alvin_core import has_store as store_exists
+from dashboard.acting import guarded
 from dashboard.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -53,12 +55,12 @@ _pca: Shelf[tuple[Path, str, int, str], Projection] = Shelf(6, MEMORY, lambda ma
 
 def store() -> Path:
     """Return the folder of the runs: ``$ALVIN_STORE``, as the command that started this process set it."""
-    return Path(os.environ.get("ALVIN_STORE") or "alvin-store").expanduser().absolute()
+    return store_folder(os.environ.get("ALVIN_STORE") or "alvin-store")
 
 
 def has_store() -> bool:
     """Return whether anything was ever put into the store."""
-    return (store() / "alvin.db").exists()
+    return store_exists(store())
 
 
 def runs(*, of_comparisons: bool = False) -> list[RunInfo]:
@@ -84,7 +86,7 @@ def opened(run: str) -> Run:
     if entry is not None and monotonic() - entry[1] < STILL_THERE:
         return entry[0]
     try:
-        found = open_run(folder, run)
+        found = guarded(open_run(folder, run))
     except RunNotFoundError:
         forget_run(run)
         raise

@@ -8,8 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from alvin_core import AlvinError, Job, RunNotFoundError, cancel_job, list_jobs
-from dashboard import data, state
+from alvin_core import AlvinError, Job, RunNotFoundError, list_jobs
+from dashboard import data, people, state
+from dashboard.acting import cancel_job
 
 __all__ = ["EVERY", "active_ids", "active_jobs", "describe", "job_progress", "line_of", "tell_finished"]
 
@@ -88,7 +89,8 @@ def _progress(run_id: str | None) -> None:
         st.button(
             "Stopping" if line["stopping"] else "Cancel",
             key="cancel",
-            disabled=line["stopping"],
+            disabled=line["stopping"] or not people.may("owner"),
+            help=people.why_not("owner") or None,
             width="content",
             on_click=_cancel,
             args=(line["job"],),

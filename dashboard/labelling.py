@@ -131,15 +131,18 @@ class BulkPlan:
         All examples of the region.
     given : dict of str to int
         Class -> examples of the region that have this label already; they stay as they are.
+    reserved : dict of id to tuple of str
+        Examples of the region that others have in hand, and who; they are left out.
     """
 
     ids: tuple[str, ...]
     n_region: int
     given: dict[str, int]
+    reserved: dict[str, tuple[str, ...]]
 
     @property
     def n_labeled(self) -> int:
-        return self.n_region - len(self.ids)
+        return self.n_region - len(self.ids) - len(self.reserved)
 
 
 def class_keys(classes: Sequence[str]) -> tuple[ClassKey, ...]:
@@ -202,7 +205,7 @@ def pace_of(times: Sequence[float], most: int = 10) -> Pace | None:
     return Pace(per_minute=60 * len(gaps) / (last[-1] - last[0]), median_seconds=median(gaps), n=len(last))
 
 
-def recent_labels(labels: pd.DataFrame, most: int = 8) -> list[Given]:
+def recent_labels(labels: pd.DataFrame, most: int = 8, own: pd.DataFrame | None = None) -> list[Given]:
     """Return what people labeled last, newest first; labels that were given in one go are one entry.
 
     Parameters
@@ -211,8 +214,14 @@ def recent_labels(labels: pd.DataFrame, most: int = 8) -> list[Given]:
         As `Run.labels` returns it.
     most : int
         Entries.
+    own : DataFrame, optional
+        Opinions of one person, as `Run.opinions` returns them. They stand in place of the labels that they led to.
     """
     labels = labels[labels["source"] == "person"]
+    if own is not None and len(own):
+        import pandas as pd
+
+        labels = pd.concat([labels[~labels["id"].isin(own["id"])], own]).sort_values("time", kind="stable")
     columns = (labels[name].tolist() for name in ("id", "label", "annotator", "time"))
     entries: list[Given] = []
     ids: list[str] = []
@@ -228,7 +237,9 @@ def recent_labels(labels: pd.DataFrame, most: int = 8) -> list[Given]:
     return [*entries, Given(tuple(reversed(ids)), *newest)] if ids else entries
 
 
-def plan_bulk(region: Sequence[str], labels: Mapping[str, str]) -> BulkPlan:
+def plan_bulk(
+    region: Sequence[str], labels: Mapping[str, str], reserved: Mapping[str, tuple[str, ...]] | None = None
+) -> BulkPlan:
     """Return what labelling a region would do.
 
     Parameters
@@ -237,10 +248,14 @@ def plan_bulk(region: Sequence[str], labels: Mapping[str, str]) -> BulkPlan:
         Ids of all examples in it.
     labels : mapping of id to class name
         Labels that hold now.
+    reserved : mapping of id to names, optional
+        Unlabeled examples that others have in hand.
     """
     given = Counter(labels[one] for one in region if one in labels)
+    kept = {one: reserved[one] for one in region if one in reserved and one not in labels} if reserved else {}
     return BulkPlan(
-        ids=tuple(one for one in region if one not in labels),
+        ids=tuple(one for one in region if one not in labels and one not in kept),
         n_region=len(region),
         given=dict(sorted(given.items())),
+        reserved=kept,
     )

@@ -7,127 +7,24 @@ before the desk says so, and a reload finds them there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 from alvin_core import AlvinError, LabelError
-from dashboard.labelling import UNDO_KEY, BulkPlan, Given, recent_labels, successor
+from dashboard.labelling import UNDO_KEY, BulkPlan, Given, successor
+from dashboard.labelling_queue import names_of
+from dashboard.labelling_sight import Message, Mode, Sight
 
 if TYPE_CHECKING:
     from alvin_core import Run
 
 __all__ = ["Desk", "Message", "Mode"]
 
-Mode = Literal["queue", "browse"]
-LOOK_AGAIN: Final = 5.0  # seconds after which labels of colleagues are looked for
-
-
-@dataclass(frozen=True)
-class Message:
-    """What became of the last key, in one sentence. It may hold a user's words: it is text, never markup."""
-
-    kind: Literal["error", "info", "done"]
-    text: str
-
 
 @dataclass
-class Desk:
-    """What one tab knows of labelling one run.
-
-    Attributes
-    ----------
-    run_id : str
-    mode : {"queue", "browse"}
-    queue : list of str
-        What is to be done, best first, as of the last look.
-    found : list of str
-        What free browsing goes through.
-    current : str or None
-        The example in front.
-    message : Message or None
-    answers : dict of id to class name
-        What this tab has said and not taken back: a second press for the same example is told by it.
-    held : dict of id to (class name, annotator)
-        All labels that hold, as of the last look.
-    recent : list of Given
-        What people labeled last, newest first.
-    times : list of float
-        When this tab gave its labels, in seconds.
-    flagged : set of str
-    notes : dict of id to note
-    """
-
-    run_id: str
-    mode: Mode = "queue"
-    queue: list[str] = field(default_factory=list)
-    found: list[str] = field(default_factory=list)
-    current: str | None = None
-    message: Message | None = None
-    answers: dict[str, str] = field(default_factory=dict)
-    held: dict[str, tuple[str, str]] = field(default_factory=dict)
-    recent: list[Given] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-    flagged: set[str] = field(default_factory=set)
-    notes: dict[str, str] = field(default_factory=dict)
-    _looked: float = float("-inf")
-    _looked_as: str = ""
-
-    # -- looking --------------------------------------------------------------------------------------------------
-
-    def look(self, run: Run, annotator: str) -> None:
-        """Read the queue, and now and then what colleagues did; put something in front where there is nothing."""
-        self.queue = run.queue(annotator or "person")
-        for one in self.queue:  # whatever is in the queue has no label, though this tab may have given it one
-            self.answers.pop(one, None)
-        if monotonic() - self._looked > LOOK_AGAIN or self._looked_as != annotator:
-            self.look_again(run, annotator)
-        if self.mode == "browse":
-            return
-        if self.current not in self.queue and not self._is_disputed():
-            self.current = self.queue[0] if self.queue else None
-
-    def _is_disputed(self) -> bool:
-        """Whether the example in front stays although it left the queue: its user has yet to read why."""
-        return self.current is not None and self.message is not None and self.message.kind == "error"
-
-    def look_again(self, run: Run, annotator: str) -> None:
-        """Read the labels and marks that hold now, whenever they were last read."""
-        labels = run.labels()
-        self.held = {
-            one: (label, who)
-            for one, label, who in zip(labels["id"], labels["label"], labels["annotator"], strict=True)
-        }
-        self.recent = recent_labels(labels)
-        self.answers = {one: label for one, label in self.answers.items() if self.held.get(one, ("",))[0] == label}
-        self._read_marks(run)
-        self._looked, self._looked_as = monotonic(), annotator
-
-    def _read_marks(self, run: Run) -> None:
-        marks = run.marks()
-        self.flagged = set(marks.loc[marks["flagged"].astype(bool), "id"])
-        self.notes = {one: note for one, note in zip(marks["id"], marks["note"], strict=True) if note}
-
-    @property
-    def line(self) -> list[str]:
-        """The examples that the user goes through: the queue, or what was found."""
-        return self.queue if self.mode == "queue" else self.found
-
-    def show(self, example_id: str | None) -> None:
-        """Put an example in front."""
-        self.current, self.message = example_id, None
-
-    def turn_to(self, mode: Mode) -> None:
-        """Change between the queue and free browsing; the example in front stays while browsing begins."""
-        if mode != self.mode:
-            self.mode, self.message = mode, None
-            if mode == "queue":
-                self.current = None
-
-    def last_of(self, annotator: str) -> Given | None:
-        """Return what this annotator labeled last and may take back."""
-        return next((one for one in self.recent if one.annotator == annotator), None)
+class Desk(Sight):
+    """What one tab sees of labelling one run, and does about it."""
 
     # -- labels ---------------------------------------------------------------------------------------------------
 
@@ -144,27 +41,51 @@ class Desk:
             self.message = Message("info", text)
             return
         try:
-            report = run.submit({example_id: label}, annotator=annotator)
+            report, kept_beside = self._submit(run, example_id, label, annotator)
         except AlvinError as error:
-            self._refuse(run, example_id, error, annotator)
+            self._refuse(run, example_id, label, error, annotator)
             return
         self.message = None
         self.answers[example_id] = label
-        if report.n_new:
+        self.offers.pop(example_id, None)
+        if report:
             self._remember((example_id,), label, annotator)
         else:
             self.look_again(run, annotator)
             self.message = Message("info", f"{example_id} had the label {label} already; it was stored once.")
+        if kept_beside:
+            text = (
+                f"{names_of(kept_beside)} had {example_id} in hand by then; your {label} is kept as one more opinion."
+            )
+            self.message = Message("info", text)
         self._go_on(run, example_id, annotator)
 
-    def _refuse(self, run: Run, example_id: str, error: AlvinError, annotator: str) -> None:
+    def _submit(self, run: Run, example_id: str, label: str, annotator: str) -> tuple[bool, tuple[str, ...]]:
+        """Store a label or an opinion; return whether it is new, and who held the example, if that did not matter."""
+        try:
+            report = run.submit({example_id: label}, annotator=annotator)
+            return bool(report.n_new or report.n_opinions), ()
+        except LabelError:
+            self.state = run.queue_state()
+            one, others = self.example(example_id), self.reserved.get(example_id, ())
+            if one is None or one.wanted == 1 or not others:
+                raise
+            report = run.submit({example_id: label}, annotator=annotator, force=True)
+            return bool(report.n_new or report.n_opinions), others
+
+    def _refuse(self, run: Run, example_id: str, label: str, error: AlvinError, annotator: str) -> None:
         self.message = Message("error", f"Not stored: {error}.")
         if not isinstance(error, LabelError):
             return
         self.look_again(run, annotator)
+        others = self.reserved.get(example_id, ())
         if example_id in self.held:
-            label, who = self.held[example_id]
-            self.message = Message("error", f"Not stored: {who} labeled {example_id} {label} meanwhile.")
+            theirs, who = self.held[example_id]
+            self.message = Message("error", f"Not stored: {who} labeled {example_id} {theirs} meanwhile.")
+        elif others:
+            self.offers[example_id] = label
+            text = f"Not stored: {names_of(others)} has {example_id} in hand now. Your {label} is remembered here"
+            self.message = Message("error", f"{text}: the example comes back to you if it is given back.")
 
     def _remember(self, ids: tuple[str, ...], label: str, annotator: str) -> None:
         now = datetime.now(UTC)
@@ -177,12 +98,17 @@ class Desk:
     def _go_on(self, run: Run, example_id: str, annotator: str) -> None:
         """Move to what comes after an example, unless something else is in front by now."""
         before = list(self.line)
+        is_in_front = self.current == example_id
         if self.mode == "queue":
-            self.queue = run.queue(annotator)
-        if self.current == example_id:
+            self.current = None if is_in_front else self.current
+            self.share(run, annotator)
+        if is_in_front:
             left = [one for one in self.line if one not in self.held]
-            following = successor(before, example_id, left)
+            offered = next((one for one in left if one in self.offers), None)
+            following = offered or successor(before, example_id, left)
             self.current = following if following is not None or self.mode == "queue" else example_id
+            if self.seat is not None and self.mode == "queue" and following not in {*self.seat.ids, None}:
+                self.share(run, annotator)  # it is to be held before it is shown
 
     def undo(self, run: Run, given: Given, annotator: str) -> None:
         """Take labels back, those of a region all together, and put a single example in front again.
@@ -190,7 +116,9 @@ class Desk:
         A label that somebody has changed since is left alone.
         """
         self.look_again(run, annotator)
-        ids = [one for one in given.ids if self.held.get(one) == (given.label, given.annotator)]
+        own = self.opinions if given.annotator == annotator else {}
+        holds = (given.label, given.annotator)
+        ids = [one for one in given.ids if self.held.get(one) == holds or own.get(one) == given.label]
         problem: AlvinError | None = None
         taken: list[str] = []
         if ids:
@@ -217,10 +145,10 @@ class Desk:
             self.message = Message("done", f"{what} taken back.")
 
     def _return_to(self, run: Run, example_id: str, annotator: str) -> None:
-        self.queue = run.queue(annotator)
+        self.current = example_id
+        self.share(run, annotator)
         if self.mode == "queue" and example_id not in self.queue:  # it was found while browsing
             self.mode, self.found = "browse", [example_id]
-        self.current = example_id
 
     def label_region(self, run: Run, plan: BulkPlan, label: str, annotator: str) -> None:
         """Store one label for all unlabeled examples of a region, or for none."""
@@ -232,7 +160,14 @@ class Desk:
             return
         self.look_again(run, annotator)
         shared = f" {report.n_same:,} had it already." if report.n_same else ""
-        self.message = Message("done", f"{report.n_new:,} examples were labeled {label}.{shared}")
+        votes = (
+            f" {report.n_opinions:,} of them want several people: there it is your opinion."
+            if report.n_opinions
+            else ""
+        )
+        self.message = Message(
+            "done", f"{len(plan.ids) - report.n_same:,} examples were labeled {label}.{votes}{shared}"
+        )
 
     # -- marks ----------------------------------------------------------------------------------------------------
 
@@ -244,7 +179,12 @@ class Desk:
             try:
                 if example_id in self.queue and example_id not in self.held:
                     run.skip(example_id, annotator)
-                self.queue = run.queue(annotator)
+                    self.has_skips = True
+                self.offers.pop(example_id, None)
+                before_it = self.current
+                self.current = None if before_it == example_id else before_it
+                self.share(run, annotator)
+                self.current = before_it
             except AlvinError as error:
                 self.message = Message("error", f"Not skipped: {error}.")
                 return
@@ -261,7 +201,7 @@ class Desk:
         except AlvinError as error:
             self.message = Message("error", f"Not flagged: {error}.")
             return
-        self._read_marks(run)
+        self.read_marks(run, annotator)
 
     def write_note(self, run: Run, example_id: str, text: str, annotator: str) -> None:
         """Put a note on an example, or take it off with an empty one."""
@@ -270,5 +210,5 @@ class Desk:
         except AlvinError as error:
             self.message = Message("error", f"Not noted: {error}.")
             return
-        self._read_marks(run)
+        self.read_marks(run, annotator)
         self.message = Message("done", f"The note on {example_id} is {'saved' if text.strip() else 'taken off'}.")

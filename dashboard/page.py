@@ -7,8 +7,8 @@ from importlib import import_module
 import streamlit as st
 
 from alvin_core import AlvinError
-from dashboard import jobs, state, theme
-from dashboard.views import empty, header, tour
+from dashboard import jobs, people, state, theme
+from dashboard.views import empty, header, signing_in, tour
 
 __all__ = ["show"]
 
@@ -26,6 +26,12 @@ def show() -> None:
 def _show() -> None:
     st.set_page_config(page_title="ALVIN Studio", layout="wide", initial_sidebar_state="collapsed")
     theme.apply(dark=st.context.theme.type == "dark")
+    try:
+        people.person()
+    except people.NotAllowedError as refusal:  # before anything is read
+        signing_in.render_sign_in(refusal)
+        return
+    st.query_params.pop(signing_in.FAILED, None)
     place = state.current_place()
     jobs.tell_finished(place.run_id)
     header.render(place)

@@ -18,6 +18,8 @@ __all__ = ["OPTIONAL_ROLES", "PREVIEW_ROWS", "TEXT_ROLES", "Preview", "guess_col
 PREVIEW_ROWS: Final = 5
 LONGEST_CELL: Final = 300  # characters shown of a value
 LONGEST_LINE: Final = 4 * 2**20  # bytes read of one line: a file without line ends is not read whole
+LONGEST_BEGINNING: Final = 16 * 2**20  # bytes read in all: a record may go on over many lines
+MOST_COLUMNS: Final = 10_000  # as many as the engine reads
 
 TEXT_ROLES: Final = ("text", "text_a", "text_b")
 OPTIONAL_ROLES: Final = ("label", "id", "split", "attribute")
@@ -60,15 +62,20 @@ def read_preview(path: Path, n_rows: int = PREVIEW_ROWS) -> Preview:
     """Return the columns and the first rows of a file; nothing where they cannot be read: the check tells why."""
     ending = _ending(path)
     try:
-        if ending in (".csv", ".tsv"):
-            return _read_delimited(path, "\t" if ending == ".tsv" else ",", n_rows)
-        if ending in (".jsonl", ".ndjson"):
-            return _read_json_lines(path, n_rows)
-        if ending == ".parquet":
-            return _read_parquet(path, n_rows)
-    except (OSError, EOFError, zlib.error, csv.Error, ValueError, RecursionError):
+        preview = _read(path, ending, n_rows)
+        if len(preview.header) <= MOST_COLUMNS:
+            return preview
+    except (OSError, EOFError, zlib.error, csv.Error, ValueError, RecursionError, MemoryError):
         pass  # `check_dataset` reads the same file and reports what is wrong, with place and remedy
     return Preview((), ())
+
+
+def _read(path: Path, ending: str, n_rows: int) -> Preview:
+    if ending in (".csv", ".tsv"):
+        return _read_delimited(path, "\t" if ending == ".tsv" else ",", n_rows)
+    if ending in (".jsonl", ".ndjson"):
+        return _read_json_lines(path, n_rows)
+    return _read_parquet(path, n_rows) if ending == ".parquet" else Preview((), ())
 
 
 def _ending(path: Path) -> str:
@@ -82,10 +89,11 @@ def _open_bytes(path: Path) -> IO[bytes]:
 def _lines(path: Path) -> Iterator[str]:
     """Yield a text file's lines; one without end is cut off with an error."""
     with _open_bytes(path) as file:
-        first = True
+        first, left = True, LONGEST_BEGINNING
         while raw := file.readline(LONGEST_LINE):
-            if len(raw) == LONGEST_LINE:
-                raise ValueError("a line is too long")
+            left -= len(raw)
+            if len(raw) == LONGEST_LINE or left < 0:
+                raise ValueError("a line, or a record, is too long")
             text = raw.decode("utf-8", errors="replace")
             yield text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}") if first else text
             first = False
@@ -127,11 +135,11 @@ def _read_parquet(path: Path, n_rows: int) -> Preview:
         with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
             header = tuple(file.schema_arrow.names)
             batch = next(file.iter_batches(batch_size=n_rows, use_threads=False), None)
-    except pyarrow.ArrowException:
+        if batch is None:
+            return Preview(header, ())
+        columns = [[_cell(value) for value in batch.column(at).to_pylist()] for at in range(len(header))]
+    except Exception:  # pyarrow raises a dozen kinds for one thing: these bytes are no Parquet
         return Preview((), ())
-    if batch is None:
-        return Preview(header, ())
-    columns = [[_cell(value) for value in batch.column(at).to_pylist()] for at in range(len(header))]
     return Preview(header, tuple(zip(*columns, strict=True)))
 
 

@@ -29,12 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def write_report(store: Path, comparison: str, out: Path, *, reference: str | None = None, test: str = "t") -> Path:
+def write_report(
+    store: Path | str, comparison: str, out: Path, *, reference: str | None = None, test: str = "t"
+) -> Path:
     """Write a comparison's page.
 
     Parameters
     ----------
-    store : Path
+    store : Path or str
     comparison : str
         Its name or id.
     out : Path
@@ -86,7 +88,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m dashboard.reporting", description="Write a comparison as one HTML page."
     )
-    parser.add_argument("--store", type=Path, required=True, metavar="DIR", help="folder of the runs")
+    parser.add_argument("--store", required=True, metavar="DIR", help="folder of the runs")
     parser.add_argument("--comparison", required=True, metavar="NAME", help="name or id")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="where to write")
     parser.add_argument("--reference", metavar="ARM", help="what the other arms are compared with")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 import streamlit as st
 
 from alvin_core import AlvinError
-from dashboard import data
+from dashboard import data, people
 
 if TYPE_CHECKING:
     from alvin_core import Run
@@ -165,7 +165,9 @@ def _writable(value: str) -> bool:
 
 
 def _quoted(value: str) -> str:
-    return f"“{value if len(value) <= 40 else value[:39] + '…'}”"
+    shown = value if len(value) <= 40 else value[:39] + "…"
+    printable = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in shown)
+    return f"“{printable}”"
 
 
 def current_place() -> Place:
@@ -182,7 +184,7 @@ def current_place() -> Place:
         round_no=round_no,
         n_rounds=n_rounds,
         page=wish.page,
-        annotator=wish.annotator,
+        annotator=people.person().name or wish.annotator,
         dark=st.context.theme.type == "dark",
         example=wish.example,
         color=wish.color,
@@ -232,7 +234,7 @@ def _write_address(place: Place) -> None:
             COLOR: "" if place.color == COLORS[0] else place.color,
             SPACE: "" if place.space == SPACES[0] else place.space,
             SEARCH: place.search,
-            ANNOTATOR: "" if place.annotator == DEFAULT_ANNOTATOR else place.annotator,
+            ANNOTATOR: "" if place.annotator in (DEFAULT_ANNOTATOR, people.person().name) else place.annotator,
         }
     )
 

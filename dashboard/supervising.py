@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -17,6 +18,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a worker that ended is 
 STEADY = 30.0  # seconds of life after which the next pause is the first again
 LOOK_AGAIN = 2.0  # seconds between looks at a worker that belongs to another dashboard
 GRACE = 5.0  # seconds a worker has to end by itself
+
+TIED = partial(start_worker, tied=True)  # also a server that is killed leaves no worker behind
 
 log = logging.getLogger("dashboard.worker")
 
@@ -38,7 +41,7 @@ class WorkerKeeper:
     def __init__(
         self,
         store: Path,
-        start: Callable[[Path], subprocess.Popen[bytes]] = start_worker,
+        start: Callable[[Path], subprocess.Popen[bytes]] = TIED,
         status: Callable[[Path], WorkerStatus] = worker_status,
     ) -> None:
         self._store, self._start, self._status = store, start, status
@@ -83,6 +86,8 @@ class WorkerKeeper:
         while self._process.poll() is None:
             if self._ending.wait(0.2):
                 _end(self._process)
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         if not self._ending.is_set() and self._process.returncode != 0:
             log.warning("the worker ended with code %s; it is started again", self._process.returncode)
 

@@ -15,6 +15,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 from hypothesis import settings
 
+sys.path.insert(0, str(Path(__file__).parent))
+from both_databases import database_kind, postgres_address, postgres_server, pytest_generate_tests
+
+__all__ = ["database_kind", "postgres_address", "postgres_server", "pytest_generate_tests"]
+
 # A shared machine may stop for a second at any moment; a slow example is no wrong example.
 settings.register_profile("alvin", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("alvin")

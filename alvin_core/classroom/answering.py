@@ -13,6 +13,7 @@ import numpy as np
 from alvin_core.classroom.quiz import WHAT_IF, make_questions
 from alvin_core.classroom.settings import MOST_ROUNDS, WorldSettings
 from alvin_core.errors import SettingsError
+from alvin_core.shown import shown
 from alvin_core.types import IntArray
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Shelf:
         n_rounds = _n_rounds(values.pop("rounds", 0))
         wants_questions = values.pop("questions", False)
         if not isinstance(wants_questions, bool):
-            raise SettingsError(f"questions = {wants_questions!r} is of the wrong kind; expected: true or false")
+            raise SettingsError(f"questions = {shown(wants_questions)} is of the wrong kind; expected: true or false")
         settings = WorldSettings.from_dict(values)
         told = self._told(settings, strategies, n_rounds)
         if not wants_questions:
@@ -157,15 +158,15 @@ def _strategies(names: Any) -> tuple[str, ...]:
     from alvin_core.strategies import strategy_names
 
     if isinstance(names, str) or not isinstance(names, list | tuple) or not 1 <= len(names) <= MOST_STRATEGIES:
-        raise SettingsError(f"strategies = {names!r} must be a list of 1 to {MOST_STRATEGIES} names")
+        raise SettingsError(f"strategies = {shown(names)} must be a list of 1 to {MOST_STRATEGIES} names")
     known = strategy_names()
     for name in names:
         if name not in known:
-            raise SettingsError(f"no strategy is called {name!r}; there are: {', '.join(known)}")
+            raise SettingsError(f"no strategy is called {shown(name)}; there are: {', '.join(known)}")
     return tuple(dict.fromkeys(names))
 
 
 def _n_rounds(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_ROUNDS:
-        raise SettingsError(f"rounds = {value!r} is out of range: it must be a whole number, 0 to {MOST_ROUNDS}")
+        raise SettingsError(f"rounds = {shown(value)} is out of range: it must be a whole number, 0 to {MOST_ROUNDS}")
     return value

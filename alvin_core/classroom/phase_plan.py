@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from alvin_core.classroom.settings import MOST_ROUNDS, WorldSettings
 from alvin_core.errors import SettingsError
+from alvin_core.shown import shown
 
 __all__ = [
     "FORMAT",
@@ -67,13 +68,17 @@ class WorldPhasePlan:
         for name in ("strengths", "ambiguities", "seeds"):
             values = getattr(self, name)
             if not values or len(set(values)) < len(values):
-                raise SettingsError(f"{name} = {list(values)} must name at least one value, and each once")
+                raise SettingsError(f"{name} = {shown(list(values))} must name at least one value, and each once")
         if self.measure not in get_args(Measure):
-            raise SettingsError(f"measure = {self.measure!r} is unknown; choose one of: {', '.join(MEASURE_WORDS)}")
+            raise SettingsError(
+                f"measure = {shown(self.measure)} is unknown; choose one of: {', '.join(MEASURE_WORDS)}"
+            )
         if len(self.strategies) != 2 or len(set(self.strategies)) < 2:
-            raise SettingsError(f"strategies = {list(self.strategies)} must name two different ones")
+            raise SettingsError(f"strategies = {shown(list(self.strategies))} must name two different ones")
         if not isinstance(self.rounds, int) or not 1 <= self.rounds <= MOST_ROUNDS:
-            raise SettingsError(f"rounds = {self.rounds!r} is out of range: it must be between 1 and {MOST_ROUNDS}")
+            raise SettingsError(
+                f"rounds = {shown(self.rounds)} is out of range: it must be between 1 and {MOST_ROUNDS}"
+            )
         n_cells = 2 * len(self.points) * len(self.seeds)
         if n_cells > MOST_CELLS:
             raise SettingsError(f"the plan has {n_cells:,} cells, at most {MOST_CELLS:,}; name fewer points or seeds")
@@ -117,18 +122,20 @@ class WorldPhasePlan:
             On an unknown name, a wrong type, or a value out of range.
         """
         known = cls().to_dict()
-        unknown = sorted(set(values) - set(known))
+        unknown = sorted(set(values) - set(known), key=str)
         if unknown:
-            raise SettingsError(f"no setting of a plan is called {unknown[0]!r}; here are: {', '.join(known)}")
+            raise SettingsError(f"no setting of a plan is called {shown(unknown[0])}; here are: {', '.join(known)}")
         given = {**known, **values}
         seeds = given["seeds"]
         if _is_whole(seeds):
             if not 1 <= seeds <= MOST_CELLS:
-                raise SettingsError(f"seeds = {seeds} is out of range: name their number, 1 to {MOST_CELLS:,}")
+                raise SettingsError(f"seeds = {shown(seeds)} is out of range: name their number, 1 to {MOST_CELLS:,}")
             seeds = range(seeds)
         if not isinstance(given["world"], Mapping):
-            raise SettingsError(f"world = {given['world']!r} must be a table of settings")
+            raise SettingsError(f"world = {shown(given['world'])} must be a table of settings")
         strategies = _listed("strategies", given["strategies"])
+        if not all(isinstance(one, str) for one in strategies) or not all(map(_is_whole, _listed("seeds", seeds))):
+            raise SettingsError("strategies must be names, seeds must be whole numbers (or how many there are)")
         return cls(
             strengths=_numbers("strengths", given["strengths"]),
             ambiguities=_numbers("ambiguities", given["ambiguities"]),
@@ -168,13 +175,18 @@ def _numbers(name: str, values: Any) -> tuple[float, ...]:
     numbers = _listed(name, values)
     for value in numbers:
         if not isinstance(value, int | float) or isinstance(value, bool):
-            raise SettingsError(f"{name} holds {value!r}, which is no number")
-    return tuple(float(value) for value in numbers)
+            raise SettingsError(f"{name} holds {shown(value)}, which is no number")
+    try:
+        return tuple(float(value) for value in numbers)
+    except OverflowError as error:
+        raise SettingsError(
+            f"{name} holds a number that is too large; the largest fraction is about 1.8e308"
+        ) from error
 
 
 def _listed(name: str, values: Any) -> tuple[Any, ...]:
     if isinstance(values, str) or not isinstance(values, list | tuple | range):
-        raise SettingsError(f"{name} = {values!r} must be a list")
+        raise SettingsError(f"{name} = {shown(values)} must be a list")
     return tuple(values)
 
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from alvin_core.cli.commands import COMMANDS, Listed
+from alvin_core.cli.logging_options import logged_command, take_log_options
 from alvin_core.cli.output import complain, reason, say, silence_pipe, use_utf8
 from alvin_core.errors import AlvinError, Cancelled
 from alvin_core.quiet import QUIET
@@ -48,6 +49,17 @@ def alvin(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error. Taken after the command as well.")
     ] = False,
+    log_level: Annotated[
+        str | None,
+        typer.Option(
+            "--log-level",
+            metavar="LEVEL",
+            help="Write a log: debug, info, warning or error. Taken after the command as well, as the next one is.",
+        ),
+    ] = None,
+    log_file: Annotated[
+        str | None, typer.Option("--log-file", metavar="FILE", help="Add the log to a file, not to standard error.")
+    ] = None,
 ) -> None:
     """Active learning via interpolation: run rounds on your texts, and see why each example is picked."""
 
@@ -82,10 +94,11 @@ def run_app(argv: Sequence[str] | None = None) -> int:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
+        arguments = take_log_options(arguments)
         with warnings.catch_warnings():
             if not debug:
                 warnings.simplefilter("ignore")
-            return _invoke(arguments or ["--help"])
+            return logged_command(arguments, lambda: _invoke(arguments or ["--help"]))
     except BaseException as error:
         if debug and not isinstance(error, SystemExit | typer.Exit):
             traceback.print_exc()
@@ -111,11 +124,12 @@ def _take_debug(arguments: list[str]) -> tuple[list[str], bool]:
 def _exit_code(error: BaseException) -> int:
     if isinstance(error, typer.Exit):
         return error.exit_code
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else 1
-    if isinstance(error, BrokenPipeError):
+    # The help is drawn by a console of typer's own, which ends the process when its reader goes away.
+    if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
         silence_pipe()
         return BROKEN_PIPE
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
     if isinstance(error, KeyboardInterrupt | Cancelled | typer.Abort):
         _complain(reason(error) if isinstance(error, Cancelled) else "stopped; everything finished before is kept")
         return INTERRUPTED

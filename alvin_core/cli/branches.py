@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +20,9 @@ from alvin_core.cli.options import (
 from alvin_core.cli.output import counted, print_json, say, tell, warn
 from alvin_core.cli.progress_bar import Watch
 from alvin_core.cli.rounds import Hints, kept_on_stop, run_to, say_next, say_waiting, waits
+
+if TYPE_CHECKING:
+    from alvin_core.run import ReplayRound
 
 DIFFERENT = 1
 
@@ -68,7 +72,8 @@ def replay(
 ) -> None:
     """Compute every round again and compare the picks.
 
-    Nothing is written. Exit code 0 when every round picks the same examples in the same order, 1 when one does not.
+    Nothing is written. Of a round that picks others it says at which stage it parts, which picks, and the likely cause.
+    Exit code 0 when every round picks the same examples in the same order, 1 when one does not.
     """
     from alvin_core.run import open_run
 
@@ -77,14 +82,15 @@ def replay(
         replayed = opened.replay(watch)
     for one in replayed:
         if as_json:
-            values = {"round": one.round_no, "same": one.same, "n_different": one.n_different, "note": one.note}
-            print_json({"run": opened.name, **values})
+            print_json({"run": opened.name, **one.to_dict()})
             continue
         differ = "differs" if one.n_different == 1 else "differ"
         verdict = "same picks" if one.same else f"{counted(one.n_different, 'pick')} {differ}"
         say(f"round {one.round_no}: {verdict}")
-        if one.note:
-            warn(f"round {one.round_no}: {one.note}")
+        for line in () if one.same or one.divergence is None else one.divergence.lines():
+            say(f"  {line}")
+    if not as_json:
+        _warn_of_notes(replayed)
     different = [str(one.round_no) for one in replayed if not one.same]
     if different:
         tell(f"the run {opened.name!r} does not replay: round {', '.join(different)} picks other examples")
@@ -92,3 +98,13 @@ def replay(
     if not as_json:
         all_same = f"all {counted(len(replayed), 'round')} picked the same examples again"
         say(all_same if replayed else "there is no round to replay yet")
+
+
+def _warn_of_notes(replayed: Sequence[ReplayRound]) -> None:
+    """Say what is known to differ, once for all rounds of which the same is to say."""
+    rounds: dict[str, list[str]] = {}
+    for one in replayed:
+        if one.note:
+            rounds.setdefault(one.note, []).append(str(one.round_no))
+    for note, numbers in rounds.items():
+        warn(f"round {', '.join(numbers)}: {note}")

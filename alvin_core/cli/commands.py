@@ -29,6 +29,9 @@ COMMANDS = {
     "step": Listed("step", "Runs", "Annotate what is pending and train the next round, or several."),
     "submit": Listed("step", "Runs", "Give a run the labels it waits for, from a file."),
     "undo": Listed("step", "Runs", "Take one label back; the example is in the pool again."),
+    "take": Listed("assigning", "Runs", "Hold examples for one annotator, so that nobody else gets them."),
+    "give-back": Listed("assigning", "Runs", "Let go of the examples that are held for an annotator; others get them."),
+    "agreement": Listed("assigning", "Runs", "Tell how far the annotators of a run agree, and where they do not."),
     "add": Listed("adding", "Runs", "Add an example that you wrote, with its label, such as an edit of one."),
     "slices": Listed("slices", "Runs", "List the slices of a run's data with accuracy per split and round; save one."),
     "show": Listed("show", "Runs", "Show a run, or why a round picked what it picked."),
@@ -37,6 +40,7 @@ COMMANDS = {
     "shortcuts": Listed("shortcuts", "Runs", "Show which cues go with which label more than chance would have it."),
     "fork": Listed("branches", "Runs", "Go another way from a round on, in a new run with the same past."),
     "replay": Listed("branches", "Runs", "Compute every round again and compare the picks."),
+    "environment": Listed("environment", "Runs", "Show what a run was computed with, or write it down to rebuild it."),
     "compare": Listed("compare", "Experiments", "Compare strategies over seeds, and say whether they differ."),
     "comparisons": Listed(
         "compare", "Experiments", "List the comparisons in the store, oldest first; with --json, one line each."

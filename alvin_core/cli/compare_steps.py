@@ -17,6 +17,7 @@ from alvin_core.cli.output import counted, say, tell, warn
 from alvin_core.cli.sources import load, parse_classes
 from alvin_core.errors import AlvinError, Cancelled, RunBusyError, SettingsError, StoreError
 from alvin_core.experiments.plan import ComparisonPlan
+from alvin_core.store.location import has_store
 
 if TYPE_CHECKING:
     from alvin_core.data.columns import Columns
@@ -50,7 +51,7 @@ class Source:
 class Ask:
     """Everything that a user asked for beside plan and data."""
 
-    store: Path | None
+    store: str | None
     name: str | None
     backend: str
     workers: int | None
@@ -173,7 +174,7 @@ def show(comparison: Comparison, ask: Ask) -> None:
 
 def _refuse_taken(name: str, ask: Ask) -> None:
     """Refuse, before any work is done, a name that is taken; say how that comparison goes on."""
-    if not (ask.folder / "alvin.db").exists():
+    if not has_store(ask.folder):
         return
     from alvin_core.experiments.comparison import list_comparisons
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from alvin_core.experiments.extending import flatten
 from alvin_core.experiments.plan import N_SEEDS, STRATEGIES, ComparisonPlan
 from alvin_core.experiments.protocols import get_protocol
 from alvin_core.settings import RunSettings
+from alvin_core.toml_text import read_toml
 
 if TYPE_CHECKING:
     from alvin_core.experiments.protocols import Protocol
@@ -119,7 +119,7 @@ def _file_values(file: Path | None) -> dict[str, object]:
     if file is None:
         return {}
     RunSettings.from_toml(file)  # says what is wrong with it
-    values = flatten(tomllib.loads(file.read_text(encoding="utf-8")))
+    values = flatten(read_toml(file))
     for name, option in OF_EACH_CELL.items():
         if values.pop(name, None) is not None:
             tell(f"{name} in {file} is not used: a comparison has those of {option}")

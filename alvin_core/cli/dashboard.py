@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from alvin_core.errors import SettingsError, StoreError
 __all__ = ["PORT", "dashboard", "serve_dashboard", "why_no_dashboard"]
 
 PORT = 8501
+HOST = "127.0.0.1"
 GRACE = 20.0  # seconds the server has to end its worker and itself
 REMEDY = "pip install 'alvin-studio[dashboard]'"
 
@@ -25,17 +27,28 @@ REMEDY = "pip install 'alvin-studio[dashboard]'"
 def dashboard(
     store: StoreOption = None,
     port: Annotated[int, typer.Option("--port", "-p", help="Port on this machine, from 1 to 65535.")] = PORT,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for every one.")] = HOST,
+    name: Annotated[
+        list[str] | None, typer.Option("--name", help="A name that browsers call it by; may be repeated.")
+    ] = None,
+    sign_in: Annotated[
+        Path | None, typer.Option("--sign-in", help="TOML file of who may sign in, see docs/teams.md.")
+    ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address only.")] = False,
 ) -> None:
     """Open the dashboard: the map, the rounds, why each pick, and labelling.
 
-    It answers on this machine alone (127.0.0.1) until Ctrl-C. Rounds are run by a worker process that it starts and
-    ends; whatever is interrupted goes on from the last whole round.
+    It answers on this machine alone (127.0.0.1) until Ctrl-C; anybody whom another --host lets in may do everything,
+    unless --sign-in names who may. Rounds are run by a worker process that it starts and ends; whatever is interrupted
+    goes on from the last whole round.
     """
     problem = why_no_dashboard()
     if problem:
         raise SettingsError(problem)
-    code = serve_dashboard(store_path(store), port=port, open_browser=not no_browser)
+    more = ["--host", host, *(part for one in name or () for part in ("--name", one))]
+    if sign_in is not None:
+        more += ["--sign-in", str(sign_in.expanduser().absolute())]
+    code = serve_dashboard(store_path(store), port=port, open_browser=not no_browser, more=more)
     if code:
         raise typer.Exit(code)
 
@@ -49,8 +62,8 @@ def why_no_dashboard() -> str:
     return ""
 
 
-def serve_dashboard(store: Path, *, port: int, open_browser: bool) -> int:
-    """Serve a store until Ctrl-C and return the exit code of the server.
+def serve_dashboard(store: Path, *, port: int, open_browser: bool, more: Sequence[str] = ()) -> int:
+    """Serve a store until Ctrl-C and return the exit code of the server; ``more`` are options for it.
 
     Raises
     ------
@@ -66,7 +79,7 @@ def serve_dashboard(store: Path, *, port: int, open_browser: bool) -> int:
     from alvin_core.worker.starting import python_command, worker_environment
 
     # As the worker is started: a file "dashboard.py" in the folder at hand is not what is meant.
-    command = [*python_command("dashboard"), "--store", str(store.absolute()), "--port", str(port)]
+    command = [*python_command("dashboard"), "--store", str(store.absolute()), "--port", str(port), *more]
     process = subprocess.Popen(command if open_browser else [*command, "--no-browser"], env=worker_environment())
     # `kill` of this process must end the server too, and through it the worker.
     before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())

@@ -16,6 +16,7 @@ from alvin_core.cli.progress_bar import Watch
 from alvin_core.cli.rounds import Hints, kept_on_stop, run_to
 from alvin_core.cli.sources import columns_of, load
 from alvin_core.settings import RunSettings
+from alvin_core.store.location import has_store
 
 if TYPE_CHECKING:
     from alvin_core.data.dataset import Dataset
@@ -82,9 +83,7 @@ def _introduce(dataset: Dataset, settings: RunSettings) -> None:
     say(f"Both start from the same {settings.initial} labels and annotate {settings.budget} more, {ROUNDS} times.")
 
 
-def _do(
-    dataset: Dataset, settings: RunSettings, strategy: str, folder: Path, store: Path | None, *, quiet: bool
-) -> Run:
+def _do(dataset: Dataset, settings: RunSettings, strategy: str, folder: Path, store: str | None, *, quiet: bool) -> Run:
     from alvin_core.run import create_run
 
     chosen = settings.with_value("strategy", strategy)
@@ -99,7 +98,7 @@ def _do(
 def _free_name(folder: Path, name: str) -> str:
     from alvin_core.run import list_runs
 
-    taken = {info.name for info in list_runs(folder)} if (folder / "alvin.db").exists() else set()
+    taken = {info.name for info in list_runs(folder)} if has_store(folder) else set()
     free, number = name, 1
     while free in taken:
         number += 1
@@ -150,7 +149,7 @@ def _say_verdict(last: Sequence[RoundRecord], n_classes: int) -> None:
     say("This is one seed on one data set; another seed may turn it round.")
 
 
-def _say_next(runs: Sequence[Run], folder: Path, store: Path | None) -> None:
+def _say_next(runs: Sequence[Run], folder: Path, store: str | None) -> None:
     first = runs[0]
     hints = Hints(first.name, store)
     say()

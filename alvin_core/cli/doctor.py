@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -44,10 +44,18 @@ class Finding:
 
 
 @app.command(rich_help_panel="This machine", epilog="Example: `alvin doctor`")
-def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
+def doctor(
+    store: StoreOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE.zip", help="Write the report for support, with logs.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show what this machine has, what is missing, and how to get it.
 
-    Looks at versions, device, threads, encoder and store. Exit code 0 when nothing that is needed is missing, else 1.
+    Looks at versions, device, threads, encoder and store. With --store or --output it is a report for whoever helps
+    from afar, of that store as well: counts, disk, clock, locks, worker, jobs, last lines of logs; no text, label, name
+    or password is in it. Exit code 0 when nothing that is needed is missing, else 1.
     """
     findings = [
         Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
@@ -59,17 +67,47 @@ def doctor(store: StoreOption = None, as_json: JsonOption = False) -> None:
         _look("encoder", _encoder),
         _look("store", lambda: _store(store_path(store))),
     ]
-    if as_json:
+    if store is not None or output is not None:
+        _report(store_path(store), findings, output, as_json=as_json)
+    elif as_json:
         print_json({one.name: {"state": one.state, "found": one.found} for one in findings})
     else:
         marks = {"ok": "ok", "note": "–", "missing": "MISSING"}
         plain_table([(marks[one.state], one.name, one.found) for one in findings])
     n_missing = sum(one.state == "missing" for one in findings)
-    if not as_json:
+    if not as_json and store is None and output is None:
         say()
         say("Nothing is missing; try: alvin demo" if not n_missing else f"{n_missing} needed, and missing: see above")
     if n_missing:
         raise typer.Exit(MISSING)
+
+
+def _report(folder: Path, findings: list[Finding], output: Path | None, *, as_json: bool) -> None:
+    from alvin_core.cli.progress_bar import Watch
+    from alvin_core.upkeep.support import as_text, support_report, write_bundle
+
+    with Watch(quiet=as_json) as progress:
+        told = support_report(folder, progress=progress)
+    machine = {one.name: one.state for one in findings}  # what was found names folders
+    report = {"machine": machine, "worker": _worker(folder), **told}
+    if output is not None:
+        write_bundle(report, output)
+    if as_json:
+        print_json(report)
+    elif output is not None:
+        say(f"wrote the report to {output}; look into it before you send it")
+    else:
+        sys.stdout.write(as_text(report))
+
+
+def _worker(folder: Path) -> dict[str, object]:
+    from alvin_core.worker import worker_status
+
+    try:
+        told = worker_status(folder)
+    except (AlvinError, OSError) as error:
+        return {"failed": type(error).__name__}
+    return {"alive": told.alive, "warm": told.warm, "process": told.pid, "since": told.since}
 
 
 def _look(name: str, look: Callable[[], tuple[Literal["ok", "note", "missing"], str]]) -> Finding:
@@ -132,7 +170,9 @@ def _encoder() -> tuple[Literal["ok", "note"], str]:
 def _store(folder: Path) -> tuple[Literal["ok", "note"], str]:
     from alvin_core.store.mounts import refuse_network_drive
 
-    refuse_network_drive(folder)
+    team = _team_database(folder)
+    if not team:
+        refuse_network_drive(folder)
     place = folder.absolute()
     if not place.exists():
         place = next(parent for parent in place.parents if parent.exists())
@@ -142,4 +182,17 @@ def _store(folder: Path) -> tuple[Literal["ok", "note"], str]:
     words = f"{folder.absolute()}, {free / 2**30:,.1f} GiB free" + (
         "" if folder.exists() else " (made at the first run)"
     )
+    words += f"; {team}" if team else ""
     return ("note" if free < LITTLE_SPACE else "ok"), words
+
+
+def _team_database(folder: Path) -> str:
+    """Return what a team's store has its tables in, after asking it; empty where they are in the folder."""
+    from alvin_core.store.database import Store
+
+    database = Store(folder.absolute()).database
+    if database.dialect == "sqlite":
+        return ""
+    return f"tables in {database.name}, PostgreSQL {database.version()}" + (
+        "" if database.exists() else " (made at the first run)"
+    )

@@ -14,6 +14,7 @@ import typer
 
 from alvin_core.cli.options import OUTPUT
 from alvin_core.errors import StoreError
+from alvin_core.shown import shown
 
 __all__ = ["STANDARD_OUTPUT", "JsonFileOption", "check_json_file", "write_json_file"]
 
@@ -37,8 +38,14 @@ def check_json_file(file: str | None) -> None:
     if file in (None, STANDARD_OUTPUT):
         return
     path = Path(str(file))
-    if path.is_dir() or not path.parent.is_dir():
-        raise StoreError(f"cannot write {path}: name a file in a folder that is there, or - for standard output")
+    try:
+        is_place = not path.is_dir() and path.parent.is_dir()
+    except OSError:  # too long a name
+        is_place = False
+    if not is_place:
+        raise StoreError(
+            f"cannot write {shown(str(path))}: name a file in a folder that is there, or - for standard output"
+        )
 
 
 def write_json_file(file: str, values: Mapping[str, Any]) -> None:
@@ -50,15 +57,19 @@ def write_json_file(file: str, values: Mapping[str, Any]) -> None:
         When the disk refuses.
     """
     text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    data = text.encode(
+        "utf-8", "backslashreplace"
+    )  # half a character, as names of files may hold, is written as \ud800
     if file == STANDARD_OUTPUT:
-        sys.stdout.write(text)
+        sys.stdout.write(data.decode("utf-8"))
         return
     path = Path(file)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(data)
         temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
+    except (OSError, ValueError) as error:  # the latter of a null byte, or half a character, in the name
+        with suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {error.strerror or error}; name another file with --json") from error
+        reason = getattr(error, "strerror", None) or str(error).split(":")[0]
+        raise StoreError(f"cannot write {shown(str(path))}: {reason}; name another file with --json") from error

@@ -35,7 +35,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     from alvin_core.data.columns import Columns
-    from alvin_core.data.formats import UNREADABLE, extension_of, open_source
+    from alvin_core.data.formats import UNREADABLE, extension_of, log_unreadable, open_source
     from alvin_core.data.problems import ProblemLog
 
     log = ProblemLog(str(path), 1)
@@ -45,7 +45,7 @@ def read_labels(path: Path) -> pd.DataFrame:
         try:
             pairs = list(_pairs(opened.records(("id", "label"), log), log, is_csv=extension_of(path) in TABLES))
         except UNREADABLE as error:
-            log.add("cut off or damaged", "make the file again", what=f"cut off or damaged: {error}")
+            log_unreadable(error, log)
     if not log.count("error") and not pairs:
         log.add("no rows", "there is a header, but not one label under it")
     _refuse(log)
@@ -53,9 +53,11 @@ def read_labels(path: Path) -> pd.DataFrame:
 
 
 def _has_columns(header: tuple[str, ...], log: ProblemLog) -> bool:
+    from alvin_core.data.columns import listed
+
     for name in ("id", "label"):
         if name not in header:
-            have = ", ".join(map(repr, header)) or "none"
+            have = listed(header) or "none"
             log.add("missing column", f"a file of labels has the columns id and label; found: {have}", column=name)
         elif header.count(name) > 1:
             log.add("duplicate column name", "leave one of them out", column=name, value=f"{header.count(name)} times")

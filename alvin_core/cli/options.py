@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +11,10 @@ import typer
 
 from alvin_core.errors import SettingsError, StoreError
 from alvin_core.settings import RunSettings, default_store
+from alvin_core.shown import shown
+from alvin_core.store.address import is_address
+from alvin_core.store.location import has_store, read_place, store_folder
+from alvin_core.toml_text import parse_toml
 
 __all__ = [
     "OUTPUT",
@@ -98,8 +102,10 @@ ClassesOption = Annotated[
     ),
 ]
 StoreOption = Annotated[
-    Path | None,
-    typer.Option("--store", metavar="DIR", help="Folder of the runs: $ALVIN_STORE, else ./alvin-store."),
+    str | None,  # a path would make one slash of the two in an address
+    typer.Option(
+        "--store", metavar="DIR|URL", help="Folder or database of the runs: $ALVIN_STORE, else ./alvin-store."
+    ),
 ]
 NameOption = Annotated[
     str | None, typer.Option("--name", "-n", help="Name of the new run, made of data and strategy by default.")
@@ -160,15 +166,18 @@ AnnotatorOption = Annotated[
 ]
 
 
-def store_path(store: Path | None) -> Path:
-    """Return the folder of the runs: the one that was named, else the default.
+def store_path(store: str | None) -> Path:
+    """Return the folder of the runs: the one that was named, by itself or by its database, else the default.
 
     Raises
     ------
     StoreError
-        When it begins with the home of somebody who is not here.
+        When it begins with the home of somebody who is not here; when a database leads to no folder.
     """
-    path = default_store() if store is None else store
+    named = os.environ.get("ALVIN_STORE", "") if store is None else store
+    if is_address(named):
+        return store_folder(named)
+    path = default_store() if store is None else Path(store)
     try:
         return path.expanduser()
     except RuntimeError as error:
@@ -176,7 +185,15 @@ def store_path(store: Path | None) -> Path:
 
 
 def is_new(folder: Path) -> bool:
-    """Return whether a store's folder is yet to be made, or empty: then there are no runs, and nothing is wrong."""
+    """Return whether a store's folder is yet to be made, or empty: then there are no runs, and nothing is wrong.
+
+    Raises
+    ------
+    StoreError
+        When the folder is a database's, and that cannot be reached.
+    """
+    if read_place(folder) is not None:
+        return not has_store(folder)
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
@@ -192,23 +209,23 @@ def parse_set(assignments: Sequence[str]) -> dict[str, object]:
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name.strip() or not text.strip():
-            raise SettingsError(f"--set {assignment!r} is not NAME=VALUE; write it like --set alvin.alpha=0.5")
+            raise SettingsError(f"--set {shown(assignment)} is not NAME=VALUE; write it like --set alvin.alpha=0.5")
         values[name.strip()] = _toml_value(assignment, text.strip())
     return values
 
 
 def _toml_value(assignment: str, text: str) -> object:
     try:
-        parsed: Mapping[str, object] = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError as error:
+        parsed = parse_toml(f"value = {text}")
+    except SettingsError as error:
         # A word such as alvin.rank=distance: shells eat the quotes that TOML asks for.
         if all(character.isalnum() or character in "-_./:" for character in text):
             return text
         raise SettingsError(
-            f"--set {assignment!r}: {error}; quote texts, as in --set 'alvin.rank=\"distance\"'"
+            f"--set {shown(assignment)}: {error}; quote texts, as in --set 'alvin.rank=\"distance\"'"
         ) from error
     if list(parsed) != ["value"]:
-        raise SettingsError(f"--set {assignment!r} holds more than one value; repeat --set for each")
+        raise SettingsError(f"--set {shown(assignment)} holds more than one value; repeat --set for each")
     return parsed["value"]
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alvin_core.cli.output import counted, plain_table, print_json, say, tell
 from alvin_core.cli.progress_bar import Watch
 from alvin_core.cli.round_table import RoundTable, Warnings, round_json
 from alvin_core.errors import AnnotationNeeded, Cancelled
+from alvin_core.store.address import without_password
 
 if TYPE_CHECKING:
     from alvin_core.run import RoundRecord, Run
@@ -26,13 +26,13 @@ class Hints:
     ----------
     run : str
         The run's name.
-    store : Path or None
-        The store that the user named; a default is not repeated.
+    store : str or None
+        The store that the user named; a default is not repeated, nor is a password.
     """
 
-    def __init__(self, run: str, store: Path | None) -> None:
+    def __init__(self, run: str, store: str | None) -> None:
         self._run = shlex.quote(run)
-        self._store = "" if store is None else f" --store {shlex.quote(str(store))}"
+        self._store = "" if store is None else f" --store {shlex.quote(without_password(store))}"
 
     def command(self, verb: str, rest: str = "") -> str:
         """Return ``alvin VERB RUN REST``."""
@@ -114,10 +114,16 @@ def say_waiting(run: Run, hints: Hints, *, as_json: bool = False) -> None:
         why = run.waits_for
         write(why[:1].upper() + why[1:])
         return
+    overlap = run.settings.annotation.overlap
+    get, give = hints.command("export", f"--pending --out {file}"), hints.command("submit", file)
     write(f"The run {run.name!r} waits for labels of {counted(n_pending, 'text')}:")
-    write(f"  1. {hints.command('export', f'--pending --out {file}')}")
+    if overlap > 1:
+        write(f"  {overlap} people annotate an example; each of them, in turns or at once:")
+        get = hints.command("take", "--annotator NAME -n 10 --output NAME.csv")
+        give = hints.command("submit", "NAME.csv --annotator NAME")
+    write(f"  1. {get}")
     write(f"  2. fill in the label column with: {', '.join(run.dataset.classes)}")
-    write(f"  3. {hints.command('submit', file)}")
+    write(f"  3. {give}")
     write(f"  4. {hints.command('step')}")
 
 

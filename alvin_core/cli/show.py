@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alvin_core.cli.app import app
+from alvin_core.cli.assigning import queue_rows
 from alvin_core.cli.options import JsonOption, RunArgument, StoreOption, store_path
 from alvin_core.cli.output import counted, one_line, plain_table, print_json, say
 from alvin_core.cli.picks import pick_values, show_picks
@@ -76,6 +77,7 @@ def _values(run: Run) -> dict[str, Any]:
         "rounds": [record.to_dict() for record in run.records()],
         "slices": [info.to_dict() for info in run.slices()],
         "pending": run.pending()["id"].tolist(),
+        "queue": run.queue_state().to_dict(),
     }
 
 
@@ -97,6 +99,7 @@ def _show_run(run: Run, hints: Hints, store: Path) -> None:
     ]
     if run.parent is not None:
         rows.append(("forked from", f"{_name_of(run.parent[0], store)} at round {run.parent[1]}"))
+    rows += queue_rows(run)
     rows += _settings_rows(run.settings)
     say(run.name, style="bold")
     plain_table(rows, indent="  ")

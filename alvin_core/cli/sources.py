@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alvin_core.errors import DataError
+from alvin_core.shown import shown
 
 if TYPE_CHECKING:
     from alvin_core.data.columns import Columns
@@ -26,7 +27,7 @@ def resolve(data: str) -> str | Path:
     """
     if not data.strip():
         raise DataError("--data is empty; name a file or a sample, such as: --data reviews")
-    if data.startswith(("hf:", "recipe:")) or Path(data).expanduser().exists():
+    if data.startswith(("hf:", "recipe:")) or _is_there(data):
         return data
     from alvin_core.data.samples import sample_names, sample_path
 
@@ -36,10 +37,17 @@ def resolve(data: str) -> str | Path:
         near = difflib.get_close_matches(data, sample_names(), n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise DataError(
-            f"{data!r} is neither a file nor a sample; {hint}samples: {', '.join(sample_names())}; "
-            f"a data set of the hub is named hf:{data}"
+            f"{shown(data)} is neither a file nor a sample; {hint}samples: {', '.join(sample_names())}; "
+            f"a data set of the hub is named hf:{data if data.isprintable() else 'owner/name'}"
         )
     return data
+
+
+def _is_there(data: str) -> bool:
+    try:
+        return Path(data).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):  # too long a name, nobody's home: reading it says so
+        return False
 
 
 def columns_of(

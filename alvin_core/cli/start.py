@@ -46,6 +46,7 @@ from alvin_core.cli.rounds import Hints, kept_on_stop, run_to, say_next, say_wai
 from alvin_core.cli.sources import columns_of, load, parse_classes
 from alvin_core.errors import AlvinError, Cancelled, RunBusyError, StoreError
 from alvin_core.settings import RunSettings
+from alvin_core.store.location import has_store
 
 if TYPE_CHECKING:
     from alvin_core.data.dataset import Dataset
@@ -118,7 +119,7 @@ def _settings(file: Path | None, given: dict[str, object], assignments: list[str
     return chosen
 
 
-def _check_store(name: str | None, store: Path | None, rounds: int) -> None:
+def _check_store(name: str | None, store: str | None, rounds: int) -> None:
     """Refuse, before any work is done, what is no store, and a name that is taken; say how that run goes on.
 
     Raises
@@ -126,7 +127,7 @@ def _check_store(name: str | None, store: Path | None, rounds: int) -> None:
     StoreError
     """
     folder = store_path(store)
-    if not folder.exists() or (folder.is_dir() and not (folder / "alvin.db").exists()):
+    if not folder.exists() or (folder.is_dir() and not has_store(folder)):
         return
     from alvin_core.run import list_runs
 
@@ -145,7 +146,7 @@ def _start(
     settings: RunSettings,
     source: str,
     name: str | None,
-    store: Path | None,
+    store: str | None,
     rounds: int,
     *,
     as_json: bool,
@@ -170,7 +171,7 @@ def _start(
 
 
 @contextmanager
-def _dropped_if_broken(run: Run, store: Path | None) -> Iterator[None]:
+def _dropped_if_broken(run: Run, store: str | None) -> Iterator[None]:
     """Delete a run that could not do its first round, so that the corrected command can take the same name."""
     from alvin_core.run import delete_run
 

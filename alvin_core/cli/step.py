@@ -13,7 +13,7 @@ from alvin_core.cli.options import JsonOption, QuietOption, RunArgument, StoreOp
 from alvin_core.cli.output import counted, say, tell, warn
 from alvin_core.cli.progress_bar import Watch
 from alvin_core.cli.rounds import Hints, advance, kept_on_stop, say_next, say_waiting, waits
-from alvin_core.errors import AnnotationNeeded
+from alvin_core.errors import AnnotationNeeded, SettingsError
 
 if TYPE_CHECKING:
     from alvin_core.run import SubmitReport
@@ -58,18 +58,26 @@ def submit(
     run: RunArgument,
     labels: Annotated[Path, typer.Argument(metavar="LABELS.csv", help="A file with the columns id and label.")],
     annotator: Annotated[str, typer.Option("--annotator", help="Who gave the labels.")] = PERSON,
+    force: Annotated[bool, typer.Option("--force", help="Also of examples that are held for somebody else.")] = False,
     store: StoreOption = None,
 ) -> None:
     """Give a run the labels it waits for, from a file.
 
     Blank labels are passed over, so a half-filled file can be submitted as well. All labels of the file are stored
-    or, when one of them cannot be, none.
+    or, when one of them cannot be, none. Of examples that several people annotate they are opinions; what most of them
+    say becomes the label, with the last that is asked for.
     """
     from alvin_core.run import open_run
 
     opened = open_run(store_path(store), run)
-    report = opened.submit(read_labels(labels), annotator=annotator)
-    _say_report(report, opened.name)
+    if annotator == PERSON and (overlap := opened.settings.annotation.overlap) > 1:
+        # Files of two people under one name would be one person's, and the second's opinions lost.
+        raise SettingsError(
+            f"the run {opened.name!r} asks {overlap} people for an example; say whose labels these are: "
+            "--annotator NAME"
+        )
+    report = opened.submit(read_labels(labels), annotator=annotator, force=force)
+    _say_report(report, opened.name, annotator)
     hints = Hints(opened.name, store)
     if report.n_pending:
         tell(f"the rest: {hints.command('export', '--pending --out FILE')}")
@@ -89,17 +97,24 @@ def undo(
 ) -> None:
     """Take one label back; the example is in the pool again.
 
-    Rounds that were trained with the label stay as they are.
+    Rounds that were trained with the label stay as they are. Of an example that several people annotate, one of them
+    takes back their own opinion, and anybody else the label with all its opinions.
     """
     from alvin_core.run import open_run
 
     opened = open_run(store_path(store), run)
+    opinions = opened.opinions()
+    own = bool(((opinions["id"] == example) & (opinions["annotator"] == annotator)).any())
     opened.undo(example, annotator=annotator)
-    say(f"took back the label of {example!r} in the run {opened.name!r}")
+    what = f"{annotator}'s opinion on" if own else "the label of"
+    say(f"took back {what} {example!r} in the run {opened.name!r}")
 
 
-def _say_report(report: SubmitReport, name: str) -> None:
-    say(f"{counted(report.n_new, 'new label')} stored in the run {name!r}")
+def _say_report(report: SubmitReport, name: str, annotator: str) -> None:
+    if report.n_opinions:
+        say(f"{counted(report.n_opinions, 'opinion')} of {annotator} stored in the run {name!r}")
+    if report.n_new or not report.n_opinions:
+        say(f"{counted(report.n_new, 'new label')} stored in the run {name!r}")
     if report.n_same:
         were = "was" if report.n_same == 1 else "were"
         say(f"{counted(report.n_same, 'label')} of the file {were} there already")

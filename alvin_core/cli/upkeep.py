@@ -12,6 +12,7 @@ from alvin_core.cli.options import JsonOption, QuietOption, StoreOption, store_p
 from alvin_core.cli.output import counted, print_json, say, tell
 from alvin_core.cli.progress_bar import Watch
 from alvin_core.errors import SettingsError
+from alvin_core.store.address import without_password
 
 if TYPE_CHECKING:
     from alvin_core.upkeep.findings import StoreReport
@@ -21,9 +22,7 @@ DAMAGED = 1
 
 @app.command(rich_help_panel="Runs", epilog="Example: `alvin verify ~/experiments`")
 def verify(
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="STORE", help="Folder of the runs, as with --store.", show_default=False)
-    ] = None,
+    folder: Annotated[str | None, typer.Argument(metavar="STORE", help="As with --store.", show_default=False)] = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Mend what can be mended without loss; say what was done.")
     ] = False,
@@ -81,9 +80,11 @@ def backup(
     say(f"wrote {counted(n_files, 'file')} of {place}, {size / 1e6:,.1f} MB, to {file}")
 
 
-def _check_options(folder: Path | None, store: Path | None, *, repair: bool, retrain: bool, quick: bool) -> None:
+def _check_options(folder: str | None, store: str | None, *, repair: bool, retrain: bool, quick: bool) -> None:
     if folder is not None and store is not None:
-        raise SettingsError(f"the store is named twice, {str(folder)!r} and {str(store)!r}; name it once")
+        raise SettingsError(
+            f"the store is named twice, {without_password(folder)!r} and {without_password(store)!r}; name it once"
+        )
     if retrain and not repair:
         raise SettingsError("--retrain goes with --repair; add --repair, or leave out --retrain")
     if quick and repair:

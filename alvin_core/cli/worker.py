@@ -25,12 +25,10 @@ def worker(store: StoreOption = None) -> None:
 
     A store has one worker; a second one ends at once, with an error.
     """
-    import logging
-    import sys
-
+    from alvin_core.logs import set_up_logs
     from alvin_core.worker.supervisor import supervise
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    set_up_logs(screen=True)
     code = supervise(store_path(store))
     if code:
         raise typer.Exit(code)

@@ -12,9 +12,11 @@ import numpy as np
 from alvin_core.data.columns import Columns, find_columns
 from alvin_core.data.formats import UNREADABLE, RecordSource, log_unreadable, open_source
 from alvin_core.data.gathering import Table, gather
+from alvin_core.data.limits import TOO_LARGE, state_of
 from alvin_core.data.problems import Problem, ProblemLog, Report
 from alvin_core.data.rules import Options, Verdict, judge
 from alvin_core.errors import SettingsError
+from alvin_core.shown import shown
 from alvin_core.types import IntArray
 
 __all__ = ["Columns", "Examined", "Options", "Problem", "Report", "check_dataset", "examine"]
@@ -76,16 +78,16 @@ def checked_options(
     if not 0 < test_share < 1:
         raise SettingsError(f"test_share = {test_share} is out of range; it must be above 0 and below 1")
     if seed < 0:
-        raise SettingsError(f"seed = {seed} is out of range; it must be 0 or more")
+        raise SettingsError(f"seed = {shown(seed)} is out of range; it must be 0 or more")
     if classes is None:
         return Options(columns, strict, seed, test_share, None)
     if isinstance(classes, str):
-        raise SettingsError(f"classes = {classes!r} is one string; give a list of class names")
+        raise SettingsError(f"classes = {shown(classes)} is one string; give a list of class names")
     if not all(isinstance(name, str) for name in classes):
-        raise SettingsError(f"classes = {list(classes)} must be strings; labels are read as strings")
+        raise SettingsError(f"classes = {shown(list(classes))} must be strings; labels are read as strings")
     names = tuple(name.strip() for name in classes)
     if len(set(names)) != len(names) or len(names) < 2 or not all(names):
-        raise SettingsError(f"classes = {list(classes)} must be at least 2 different names, none of them empty")
+        raise SettingsError(f"classes = {shown(list(classes))} must be at least 2 different names, none of them empty")
     return Options(columns, strict, seed, test_share, names)
 
 
@@ -96,14 +98,24 @@ def examine(source: str | Path, options: Options, cap: int) -> Examined:
     if opened is None:
         return Examined(log)
     log.unit = opened.unit
+    path = getattr(opened, "path", None)  # of a file
+    before = state_of(path)
     layout = find_columns(opened.header, options.columns, log) if opened.header else None
     if layout is None:
         _read_through(opened, log)
         return Examined(log)
-    table = gather(opened, layout, log)
-    log.is_read = True
-    if len(table):
-        return Examined(log, table, judge(table, options, log))
+    try:
+        table = gather(opened, layout, log)
+        log.is_read = True
+        if state_of(path) != before:
+            log.cut("it changed while it was read", "read it again when nothing writes to it")
+        if log.is_cut:
+            return Examined(log)
+        if len(table):
+            return Examined(log, table, judge(table, options, log))
+    except MemoryError:
+        log.add("memory ran out", TOO_LARGE)
+        return Examined(log)
     if not log.count("error"):
         log.add("no rows", "there is a header, but not one row under it")
     return Examined(log, table)

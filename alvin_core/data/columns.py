@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from alvin_core.data.problems import ProblemLog
+from alvin_core.data.problems import ProblemLog, shorten
 
 __all__ = ["STANDARD_NAMES", "Columns", "Layout", "find_columns"]
 
@@ -91,8 +91,8 @@ def find_columns(header: Sequence[str], columns: Columns, log: ProblemLog) -> La
 
 def listed(header: Sequence[str]) -> str:
     """Name columns in one line, the first dozen."""
-    shown = ", ".join(repr(name) for name in header[:SHOWN_COLUMNS])
-    return shown + (f" and {len(header) - SHOWN_COLUMNS} more" if len(header) > SHOWN_COLUMNS else "")
+    names = ", ".join(shorten(name) for name in header[:SHOWN_COLUMNS])
+    return names + (f" and {len(header) - SHOWN_COLUMNS} more" if len(header) > SHOWN_COLUMNS else "")
 
 
 def _text_columns(
@@ -101,11 +101,11 @@ def _text_columns(
     """Choose between single texts and pairs: what the user named wins over standard names that happen to be there."""
     roles = {role for role in TEXT_ROLES if role in given} or {role for role in TEXT_ROLES if role in found}
     if "text" in roles and len(roles) > 1:
-        others = ", ".join(sorted(found[role] for role in roles - {"text"}))
+        others = ", ".join(sorted(shorten(found[role])[1:-1] for role in roles - {"text"}))
         log.add(
             "both a single text and a pair of texts",
-            f"name only {found['text']!r}, or only the two columns of a pair",
-            what=f"ambiguous: both {found['text']!r} (a single text) and {others} (of a pair) are there",
+            f"name only {shorten(found['text'])}, or only the two columns of a pair",
+            what=f"ambiguous: both {shorten(found['text'])} (a single text) and {others} (of a pair) are there",
         )
         return None
     if roles == {"text"}:

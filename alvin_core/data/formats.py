@@ -11,6 +11,7 @@ from typing import Protocol
 from alvin_core.data.columns import Columns
 from alvin_core.data.problems import ProblemLog, Unit
 from alvin_core.data.textfiles import DelimitedFile, JsonLinesFile, Record, read_head
+from alvin_core.shown import first_line
 
 __all__ = ["UNREADABLE", "RecordSource", "log_unreadable", "open_source"]
 
@@ -55,6 +56,8 @@ def open_source(source: str | Path, columns: Columns, log: ProblemLog) -> Record
         return _open_file(path, log)
     except UNREADABLE as error:
         log_unreadable(error, log)
+    except ValueError as error:  # a name with a null byte, or with half a character
+        log.add("no such file", "check the path", what=f"no file can be called so: {first_line(error)}")
     except RuntimeError:  # "~somebody/…" where nobody is called so
         log.add("no such file", "check the path", what="no such home directory")
     return None
@@ -65,7 +68,7 @@ def log_unreadable(error: BaseException, log: ProblemLog) -> None:
     if isinstance(error, OSError) and error.errno is not None:
         log.add("unreadable", "check the file and its permissions", what=f"cannot be read: {error.strerror}")
     else:
-        log.add("cut off or damaged", "make the file again", what=f"cut off or damaged: {str(error).rstrip('.')}")
+        log.add("cut off or damaged", "make the file again", what=f"cut off or damaged: {first_line(error)}")
 
 
 def _is_hub_name(source: str | Path, path: Path) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,11 @@ from numpy.typing import NDArray
 from alvin_core.data.columns import Layout
 from alvin_core.data.dataset import UNLABELED
 from alvin_core.data.formats import UNREADABLE, RecordSource, log_unreadable
+from alvin_core.data.limits import CHUNK_CHARACTERS, ROW_BYTES, TOO_LARGE, largest_data
 from alvin_core.data.packing import WHOLE_NUMBER, NestedValueError, Packed, as_text
 from alvin_core.data.problems import ProblemLog
-from alvin_core.data.textfiles import ABSENT
+from alvin_core.data.spreadsheets import as_written, is_exported
+from alvin_core.data.textfiles import ABSENT, MAX_FIELD, DelimitedFile, Record
 
 __all__ = ["EMPTY", "GOOD", "MAX_NAME", "REFUSED", "Categories", "Ids", "Table", "gather"]
 
@@ -174,6 +175,9 @@ class TextColumns:
         return keys
 
     def _encoded(self, text: str, at: int, line: int) -> bytes | None:
+        if len(text) > MAX_FIELD:
+            self._refuse(f"a text of more than {MAX_FIELD:,} characters", "divide it", at, text, line)
+            return None
         try:
             data = text.encode("utf-8")
         except UnicodeEncodeError:
@@ -225,6 +229,36 @@ class Table:
         return len(self.lines)
 
 
+def _chunks(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """Yield records a few thousand at a time; fewer where they are long."""
+    chunk: list[Record] = []
+    n_characters = 0
+    for record in records:
+        chunk.append(record)
+        for value in record[1]:
+            if type(value) is str:
+                n_characters += len(value)
+        if len(chunk) == CHUNK_ROWS or n_characters > CHUNK_CHARACTERS:
+            yield chunk
+            chunk, n_characters = [], 0
+    if chunk:
+        yield chunk
+
+
+def _size(texts: TextColumns, ids: Ids | None, n_rows: int) -> int:
+    """Return how many bytes of memory what was read takes."""
+    packed = [*texts.packed, *([] if ids is None else [ids.packed])]
+    return sum(len(one.blob) for one in packed) + ROW_BYTES * n_rows
+
+
+def _records(source: RecordSource, layout: Layout, log: ProblemLog) -> Iterator[Record]:
+    """Yield the records of a source; of a CSV that `alvin export` wrote, with its texts as they were."""
+    records = source.records(layout.wanted, log)
+    if not isinstance(source, DelimitedFile) or not is_exported(source.header):
+        return records
+    return ((line, [as_written(one) if isinstance(one, str) else one for one in values]) for line, values in records)
+
+
 def gather(source: RecordSource, layout: Layout, log: ProblemLog) -> Table:
     """Read all records; log what is wrong with single values and go on."""
     texts = TextColumns(layout.texts, log)
@@ -235,16 +269,20 @@ def gather(source: RecordSource, layout: Layout, log: ProblemLog) -> Table:
     }
     in_order = (categories["label"], ids, categories["split"], categories["attribute"])  # as in Layout.wanted
     parts = [part for part in in_order if part is not None]
-    all_lines = array("q")
-    records, n_texts = source.records(layout.wanted, log), len(layout.texts)
+    all_lines, most = array("q"), largest_data()
+    records, n_texts = _records(source, layout, log), len(layout.texts)
     try:
-        while chunk := list(islice(records, CHUNK_ROWS)):
+        for chunk in _chunks(records):
             lines = [line for line, _ in chunk]
             columns = list(zip(*(values for _, values in chunk), strict=True))
             texts.extend(columns[:n_texts], lines)
             for part, values in zip(parts, columns[n_texts:], strict=True):
                 part.extend(values, lines)
             all_lines.extend(lines)
+            if _size(texts, ids, len(all_lines)) > most:
+                what = f"more than {most:,} bytes of texts and rows"
+                log.cut("too much data", TOO_LARGE, what=what, row=lines[-1])
+                break
     except UNREADABLE as error:
         log_unreadable(error, log)
     return Table(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
+from alvin_core.shown import shown
 from alvin_core.types import IntArray
 
 __all__ = ["Problem", "ProblemLog", "Report", "Severity", "Unit", "counted", "shorten"]
@@ -17,6 +17,7 @@ Severity = Literal["error", "warning"]
 Unit = Literal["line", "row"]
 
 SHOWN_CHARACTERS = 40
+LONGEST_FILE = 500  # characters of its name in a message
 
 
 def counted(n: int, noun: str) -> str:
@@ -29,7 +30,7 @@ def shorten(value: object) -> str:
     if isinstance(value, str):
         text = repr(value[:SHOWN_CHARACTERS])
         return text if len(value) <= SHOWN_CHARACTERS else f"{text[:-1]}…{text[-1]}"
-    text = reprlib.repr(value)  # of lists within lists it shows the outer ones
+    text = shown(value)  # of lists within lists it shows the outer ones
     return text if len(text) <= 2 * SHOWN_CHARACTERS else text[: 2 * SHOWN_CHARACTERS] + "…"
 
 
@@ -64,7 +65,7 @@ class Problem:
     unit: Unit = "line"
 
     def __str__(self) -> str:
-        place = self.file if self.file.isprintable() else repr(self.file)
+        place = self.file if self.file.isprintable() and len(self.file) <= LONGEST_FILE else shorten(self.file)
         if self.row is not None:
             place += f", {self.unit} {self.row}"
         if self.column is not None:
@@ -149,6 +150,7 @@ class ProblemLog:
         self.cap = cap
         self.unit: Unit = "line"
         self.is_read = False  # problems of the whole file found after reading are listed last: rows often cause them
+        self.is_cut = False
         self._kinds: dict[str, _Kind] = {}
 
     def add(
@@ -170,6 +172,11 @@ class ProblemLog:
             problem = Problem(self.file, row, column, shown, what or kind, remedy, severity, self.unit)
             stage = 1 if row is not None else 2 * self.is_read
             entry.kept.append(((stage, row or 0), problem))
+
+    def cut(self, kind: str, remedy: str, *, what: str | None = None, row: int | None = None) -> None:
+        """Note why reading ended early: what holds of the whole data is not judged by the part that was read."""
+        self.is_cut = True
+        self.add(kind, remedy, what=what, row=row)
 
     def add_rows(
         self,

@@ -13,14 +13,17 @@ from alvin_core.data.checking import checked_options, examine
 from alvin_core.data.columns import Columns
 from alvin_core.data.dataset import Dataset
 from alvin_core.data.gathering import Categories, Ids, Table
+from alvin_core.data.limits import TOO_LARGE
 from alvin_core.data.problems import ProblemLog, counted
 from alvin_core.data.rules import Options, Verdict
 from alvin_core.errors import DataError
+from alvin_core.shown import shown
 from alvin_core.types import IdArray
 
 __all__ = ["Columns", "load_dataset"]
 
 MIN_ID_DIGITS = 6
+LONGEST_COMMAND = 1000
 
 
 def load_dataset(
@@ -71,18 +74,28 @@ def load_dataset(
     both "1"), texts as they are. Two texts are the same when they differ in outer blanks only; of those in the
     pool the first that has a label is kept (else the first), and one that is also in an evaluation split is
     dropped from the pool. Texts repeated within an evaluation split stay, with a warning.
-    A file is read as a stream: memory holds the packed texts and about 100 bytes a row beside them.
+    A file is read as a stream: memory holds the packed texts and about 100 bytes a row beside them. Together they may
+    take 8 GiB, half of the machine's memory where that is less, or as many GiB as the environment names in
+    ``ALVIN_LARGEST_DATA``; more is refused. A value has at most 16 Mi characters, a line of text 16 MiB, a file
+    10,000 columns; what is compressed may unpack to 200 times the file's size.
     """
     options = checked_options(columns, strict=strict, seed=seed, test_share=test_share, classes=classes)
     examined = examine(source, options, cap=1)
     if examined.table is None or examined.verdict is None or examined.log.count("error"):
         raise DataError(_first_problem(str(source), options, examined.log))
-    return _build(examined.table, examined.verdict, examined.log)
+    try:
+        return _build(examined.table, examined.verdict, examined.log)
+    except MemoryError as error:
+        raise DataError(
+            f"{shown(str(source))}: memory ran out while its rows were put together; {TOO_LARGE}"
+        ) from error
 
 
 def _first_problem(source: str, options: Options, log: ProblemLog) -> str:
     first = next(problem for problem in log.problems() if problem.severity == "error")
-    command = shlex.join(["alvin", "check", source, *_arguments(options)])
+    words = ["alvin", "check", source, *_arguments(options)]
+    # What a terminal could not show is better not shown at all.
+    command = shlex.join(words if all(map(str.isprintable, words)) else words[:2])[:LONGEST_COMMAND]
     return f"{first} ({counted(log.count('error'), 'problem')} in all; run `{command}` to see them all)"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from alvin_core.data.planted import PlantedSettings
 from alvin_core.errors import DataError
+from alvin_core.shown import shown
 
 __all__ = ["SAMPLE_SETTINGS", "Sample", "describe_samples", "sample_names", "sample_path"]
 
@@ -62,7 +63,7 @@ def sample_path(name: str) -> Path:
         When no sample has this name, or its file is missing.
     """
     if name not in SAMPLE_SETTINGS:
-        raise DataError(f"no sample is called {name!r}; the samples are: {', '.join(sample_names())}")
+        raise DataError(f"no sample is called {shown(name)}; the samples are: {', '.join(sample_names())}")
     # A wheel carries the folder inside the package, a checkout has it beside the package.
     places = [folder / "sample_data" / f"{name}.csv" for folder in (_PACKAGE, _PACKAGE.parent)]
     for place in places:

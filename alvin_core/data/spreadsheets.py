@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_written", "csv_of"]
+__all__ = ["as_written", "csv_of", "is_exported"]
+
+# How the header of `alvin export` begins and ends: nobody else's table has all of these in these places.
+FIRST, LAST = ("id", "round", "label", "source"), ("annotator", "time", "parent_id")
 
 # What spreadsheets take for a formula by its first character (OWASP, "CSV Injection"), also in full width.
 BEGINNINGS = "=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20"
@@ -48,6 +52,14 @@ def csv_of(frame: pd.DataFrame) -> str:
 def as_written(cell: str) -> str:
     """Return a cell of `csv_of` as it was in the frame."""
     return cell[1:] if QUOTED.match(cell) else cell
+
+
+def is_exported(header: Sequence[str]) -> bool:
+    """Tell by its header whether a CSV is one that `alvin export` wrote, in which cells may begin with an apostrophe.
+
+    Elsewhere an apostrophe before a sign is a text's own, and stays.
+    """
+    return tuple(header[:4]) == FIRST and tuple(header[-3:]) == LAST
 
 
 def _is_text(column: pd.Series) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 
 from alvin_core.errors import AlvinError, RunBusyError
 from alvin_core.experiments.cells import CellTask, do_cell, encode_shared
+from alvin_core.logs import set_up_logs
 from alvin_core.progress import Progress, ProgressEvent
 from alvin_core.settings import RunSettings
 
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started it
     send = _take_output()
+    set_up_logs()
     jobs: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     while True:

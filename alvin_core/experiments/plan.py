@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from json import dumps
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from alvin_core.errors import SettingsError
 from alvin_core.setting_info import describe_settings
 from alvin_core.settings import RunSettings
+from alvin_core.shown import shown
 
 if TYPE_CHECKING:
     from alvin_core.strategies import Strategy
@@ -109,7 +110,7 @@ class ComparisonPlan:
         _check_distinct("strategies", self.strategies)
         _check_distinct("seeds", self.seeds)
         if self.rounds < 1:
-            raise SettingsError(f"rounds = {self.rounds} leaves nothing to compare; it must be at least 1")
+            raise SettingsError(f"rounds = {shown(self.rounds)} leaves nothing to compare; it must be at least 1")
         if self.settings.annotator == "person":
             raise SettingsError("annotator = 'person' cannot be compared: the label column must answer; use 'oracle'")
         for seed in self.seeds:
@@ -187,8 +188,13 @@ class ComparisonPlan:
         Raises
         ------
         SettingsError
-            When a setting is unknown here, or out of range.
+            When it is no plan, or a setting is unknown here or out of range.
         """
+        if not isinstance(values, Mapping) or not values.keys() >= set(_SHAPES):
+            raise SettingsError(f"{shown(values)} is no plan; a plan has: {', '.join(_SHAPES)}")
+        for name, (is_one, words) in _SHAPES.items():
+            if not is_one(values[name]):
+                raise SettingsError(f"{name} = {shown(values[name])} must be {words}")
         return cls(
             strategies=tuple(values["strategies"]),
             seeds=tuple(values["seeds"]),
@@ -196,6 +202,26 @@ class ComparisonPlan:
             settings=RunSettings.from_dict(values["settings"]),
             vary=tuple((name, tuple(varied)) for name, varied in values["vary"]),
         )
+
+
+def _list_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list | tuple) and all(type(one) is kind for one in value)
+
+
+def _is_vary(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(
+        isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[0], str) and isinstance(one[1], list | tuple)
+        for one in value
+    )
+
+
+_SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "strategies": (_list_of(str), "a list of names"),
+    "seeds": (_list_of(int), "a list of whole numbers"),
+    "rounds": (lambda value: type(value) is int, "a whole number"),
+    "settings": (lambda value: isinstance(value, Mapping), "a table of settings"),
+    "vary": (_is_vary, "a list of settings' names, each with its values"),
+}
 
 
 def setting_name(name: str) -> str:
@@ -216,7 +242,7 @@ def setting_name(name: str) -> str:
         return found[0]
     if found:
         raise SettingsError(f"several settings are called {name!r}; say which: {', '.join(found)}")
-    raise SettingsError(f"no setting is called {name!r}, so it cannot vary; `alvin settings` lists them")
+    raise SettingsError(f"no setting is called {shown(name)}, so it cannot vary; `alvin settings` lists them")
 
 
 def _check_distinct(what: str, values: Sequence[Any], *, some: bool = True) -> None:
@@ -224,7 +250,7 @@ def _check_distinct(what: str, values: Sequence[Any], *, some: bool = True) -> N
         raise SettingsError(f"{what}: none is given; name at least one")
     twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
     if twice is not None:
-        raise SettingsError(f"{what}: {twice!r} is named twice; name each once")
+        raise SettingsError(f"{what}: {shown(twice)} is named twice; name each once")
 
 
 def _value_of(settings: RunSettings, name: str) -> Any:

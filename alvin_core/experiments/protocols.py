@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from alvin_core.errors import SettingsError
+from alvin_core.shown import shown
 
 __all__ = ["PROTOCOLS", "Protocol", "get_protocol"]
 
@@ -65,5 +66,5 @@ def get_protocol(name: str) -> Protocol:
     if name not in PROTOCOLS:
         near = difflib.get_close_matches(name, PROTOCOLS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise SettingsError(f"no protocol is called {name!r}; {hint}there are: {', '.join(PROTOCOLS)}")
+        raise SettingsError(f"no protocol is called {shown(name)}; {hint}there are: {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]

@@ -21,7 +21,6 @@ from alvin_core.run.trash import trash_run
 from alvin_core.store.comparisons import cell_runs, delete_comparison_rows, get_comparison
 from alvin_core.store.database import Store
 from alvin_core.store.datasets import load_stored_dataset
-from alvin_core.store.locks import file_lock
 from alvin_core.store.runs import sweep_store
 from alvin_core.store.tables import ComparisonRow
 
@@ -204,8 +203,7 @@ class Comparison:
         ]
 
     def _lock(self) -> AbstractContextManager[None]:
-        path = self._store.path / "locks" / f"comparison-{self.id}.lock"
-        return file_lock(path, subject=f"the comparison {self.name!r}")
+        return self._store.database.lock(f"comparison-{self.id}", subject=f"the comparison {self.name!r}")
 
     def records(self) -> tuple[tuple[CellState, tuple[RoundRecord, ...]], ...]:
         """Return each cell with its rounds so far, those of the plan at most."""

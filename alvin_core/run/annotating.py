@@ -15,6 +15,9 @@ from alvin_core.run.values import SubmitReport
 if TYPE_CHECKING:
     import pandas as pd
 
+    from alvin_core.run.agreeing import Agreement
+    from alvin_core.run.assigning import QueueState
+
 __all__ = ["RunAnnotating"]
 
 
@@ -23,8 +26,13 @@ class RunAnnotating:
 
     _handle: RunHandle
 
-    def submit(self, labels: Mapping[str, str] | pd.DataFrame, *, annotator: str = "person") -> SubmitReport:
+    def submit(
+        self, labels: Mapping[str, str] | pd.DataFrame, *, annotator: str = "person", force: bool = False
+    ) -> SubmitReport:
         """Store a person's labels: all of them or, when one cannot be stored, none. On disk when it returns.
+
+        Of an example that several people annotate (``settings.annotation.overlap``) it is an opinion. With the last
+        that was asked for, the label that most gave is stored, its annotators joined; a tie asks for one more.
 
         Parameters
         ----------
@@ -32,6 +40,8 @@ class RunAnnotating:
             Of proposed examples, of some of them, or of any others in the pool. Blank labels are passed over.
         annotator : str
             Who gave them.
+        force : bool
+            Store labels of examples that others hold at the moment as well.
 
         Returns
         -------
@@ -40,20 +50,88 @@ class RunAnnotating:
         Raises
         ------
         LabelError
-            When an id or a class is unknown, an example is not in the pool, or has another label already.
+            When an id or a class is unknown, an example is not in the pool, has another label already (or another
+            opinion of the same annotator), or is held for somebody else.
         """
-        return submit_labels(self._handle, labels, annotator)
+        return submit_labels(self._handle, labels, annotator, force=force)
 
     def undo(self, example_ids: str | Collection[str], annotator: str = "person") -> None:
         """Take labels back, all of them or none; the examples are in the pool again. Trained rounds stay as they are.
 
+        Of a proposed example that several people annotate, one of them takes back their opinion alone, and the label
+        with it where the others' have no majority. Anybody else, and everybody once the round was trained, takes back
+        the label with all its opinions.
+
         Raises
         ------
         LabelError
-            When an example has no label.
+            When an example has no label, and no opinion of the annotator.
         """
         ids = [example_ids] if isinstance(example_ids, str) else list(dict.fromkeys(example_ids))
         undo_labels(self._handle, ids, annotator)
+
+    def take(self, annotator: str, n: int = 1, *, seconds: float = 600.0) -> tuple[str, ...]:
+        """Hold examples of the proposal for an annotator, so that nobody else is given them meanwhile.
+
+        First those that they hold already, for which the time begins anew; then the best that wait for an opinion,
+        that they have not given one on or skipped, and that others do not hold. Safe among processes and machines.
+
+        Parameters
+        ----------
+        annotator : str
+        n : int
+            How many, from 1 to 10,000.
+        seconds : float
+            How long, at most a week; then others are given what was not submitted. Until somebody else is, it can
+            still be submitted.
+
+        Returns
+        -------
+        tuple of str
+            Ids, fewer than ``n`` where fewer are left, perhaps none.
+
+        Raises
+        ------
+        LabelError
+            When the annotator's name is refused.
+        SettingsError
+            When ``n`` or ``seconds`` is out of range.
+        """
+        from alvin_core.run import assigning
+
+        return assigning.take_examples(self._handle, annotator, n, seconds)
+
+    def give_back(self, annotator: str, ids: Collection[str] | None = None) -> int:
+        """Let go of examples that an annotator holds, or of all, and return how many were held."""
+        from alvin_core.run import assigning
+
+        return assigning.give_back_examples(self._handle, annotator, ids)
+
+    def queue_state(self) -> QueueState:
+        """Return who has annotated, and who holds, what of the current proposal."""
+        from alvin_core.run import assigning
+
+        return assigning.queue_state(self._handle)
+
+    def opinions(self) -> pd.DataFrame:
+        """Return the opinions that hold now on examples that several people annotate, in the order given."""
+        from alvin_core.run import agreeing
+
+        return agreeing.opinions_frame(self._handle)
+
+    def agreement(self) -> Agreement:
+        """Return how far annotators agree, over all examples that at least two of them annotated.
+
+        Raises
+        ------
+        AnnotationNeeded
+            When no example has two opinions.
+        SettingsError
+            When the library that computes it is not installed.
+        """
+        from alvin_core.run import agreeing
+
+        return agreeing.agreement_of(self._handle)
 
     def pending(self) -> pd.DataFrame:
         """Return the proposed examples that have no label yet, best first: ``id``, the text, ``attribute``."""
@@ -127,7 +205,10 @@ class RunAnnotating:
         return marking.history_frame(self._handle)
 
     def queue(self, annotator: str = "person") -> list[str]:
-        """Return the ids of the proposed examples without a label, best first; what the annotator skipped, last."""
+        """Return the ids of proposed examples that wait for the annotator, best first; what they skipped, last.
+
+        Those are without a label, and without an opinion of the annotator; others may hold them (`take`).
+        """
         from alvin_core.run import marking
 
         return marking.queue_of(self._handle, annotator)

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from alvin_core.errors import DataError, SettingsError
+from alvin_core.run.asked import asked_model
 from alvin_core.run.looking import row_of, texts_of
 from alvin_core.run.models import ModelShelf, RoundModel
 from alvin_core.run.words import Word, placed_words, text_without
+from alvin_core.shown import shown
 from alvin_core.types import Float32Array, FloatArray
 
 __all__ = ["METHODS", "Faithfulness", "attribution", "check_faithfulness", "occlude", "sum_over_words"]
@@ -98,10 +100,10 @@ def attribution(models: ModelShelf, params: Mapping[str, Any]) -> dict[str, Any]
     EncoderError
         When the tokenizer does not tell where its tokens are in the text.
     """
-    method = str(params.get("method", METHODS[0]))
+    method = params.get("method", METHODS[0])
     if method not in METHODS:
-        raise SettingsError(f"the method {method!r} is unknown; choose {' or '.join(METHODS)}")
-    model = models.get(str(params["run"]), int(params["round"]))
+        raise SettingsError(f"the method {shown(method)} is unknown; choose {' or '.join(METHODS)}")
+    model = models.get(*asked_model(params))
     texts = _texts(model, params)
     probs = model.probs([texts])[0]
     class_ = _class(model, params.get("class"), int(probs.argmax()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 import zipfile
@@ -24,23 +23,30 @@ from alvin_core.run.slice_packing import add_packed_slices
 from alvin_core.store.arrays import MAKE_ROOM, disk_reason, save_arrays, sweep, sync_folder
 from alvin_core.store.database import Store, open_store
 from alvin_core.store.datasets import save_dataset
-from alvin_core.store.locks import file_lock
+from alvin_core.store.mirror import publish
 from alvin_core.store.rounds import add_proposal
-from alvin_core.store.runs import check_name, free_name, new_run_id, refuse_taken, sweep_store
-from alvin_core.store.tables import AddedExampleRow, LabelRow, MarkRow, RoundRow, RunRow
+from alvin_core.store.runs import (
+    STAGE,
+    UNPACK_LOCK,
+    check_name,
+    free_name,
+    new_run_id,
+    refuse_taken,
+    sweep_store,
+)
+from alvin_core.store.tables import AddedExampleRow, LabelRow, MarkRow, OpinionRow, RoundRow, RunRow
 
 __all__ = ["pack_run", "unpack_along", "unpack_run"]
 
-STAGE = re.compile(r"unpack-[0-9a-f]{8}")
 WAIT_SECONDS = 60  # for another that unpacks into the same store
 
 
 def pack_run(store: Path | str, run: str, path: Path | str) -> Path:
     """Write a run as one file, whole or not at all: settings, rounds, labels, added examples, marks, arrays and data.
 
-    The slices of its data go with it. It is consistent while a round is trained in another process: a round that is not
-    finished is not in it. Maps are left out, since they can be made again. What was written is read back and checked
-    before it gets its name.
+    The opinions that labels were made of and the slices of its data go with it. It is consistent while a round is
+    trained in another process: a round that is not finished is not in it. Maps are left out, since they can be made
+    again, and what annotators hold at the moment. What was written is read back and checked before it gets its name.
 
     Parameters
     ----------
@@ -151,8 +157,8 @@ def _stage(store: Store, n_bytes: int) -> Iterator[Path]:
     free = shutil.disk_usage(runs).free
     if n_bytes > free:
         raise StoreError(f"the packed run takes {n_bytes:,} bytes, and {free:,} are free at {store.path}; {MAKE_ROOM}")
-    lock = store.path / "locks" / "unpack.lock"
-    with file_lock(lock, subject=f"unpacking into the store {store.path}", wait_seconds=WAIT_SECONDS):
+    subject = f"unpacking into the store {store.path}"
+    with store.database.lock(Path(UNPACK_LOCK).stem, subject=subject, wait_seconds=WAIT_SECONDS):
         sweep(runs, keep=(), ours=STAGE)  # of a process that was killed: the lock tells that none is at work
         stage = runs / f"unpack-{secrets.token_hex(4)}"
         try:
@@ -184,6 +190,7 @@ def _add(
             save_dataset(store.path, contents.dataset)
             if folders:
                 _give_name(stage, store.run_folder(run_id))
+                publish(store.run_folder(run_id))
             with store.write() as session:
                 row = _add_rows(session, contents, run_id, folders, name)
                 if along is not None:
@@ -221,6 +228,7 @@ def _add_rows(session: Session, contents: Contents, run_id: str, folders: list[s
     add_packed_slices(session, packed["dataset"], contents.slices, contents.named_slices)
     session.add_all(AddedExampleRow(run_id=run_id, **one) for one in contents.added)
     session.add_all(LabelRow(run_id=run_id, **one) for one in contents.labels)
+    session.add_all(OpinionRow(run_id=run_id, **one) for one in contents.opinions)
     session.add_all(MarkRow(run_id=run_id, **one) for one in contents.marks)
     for round_no, proposed in contents.proposals.items():
         add_proposal(session, run_id, round_no, proposed)

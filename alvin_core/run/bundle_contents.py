@@ -15,11 +15,13 @@ from alvin_core.round_inputs import check_data
 from alvin_core.run.archive import VECTORS
 from alvin_core.run.bundle_added import check_added
 from alvin_core.run.bundle_arrays import check_dataset_arrays, check_round_arrays
+from alvin_core.run.bundle_opinions import check_opinions
 from alvin_core.run.bundle_reading import (
     ADDED,
     DATASET,
     LABELS,
     MARKS,
+    OPINIONS,
     PROPOSALS,
     ROUNDS,
     RUN,
@@ -63,7 +65,7 @@ class Contents:
         The run's own record.
     dataset : Dataset
         As it was stored, without what people added.
-    added, rounds, labels, marks, slices : list of dict
+    added, rounds, labels, opinions, marks, slices : list of dict
         Records, in order.
     trained_on : list of list of str
         Ids that each round trained on, in the order of annotation.
@@ -81,6 +83,7 @@ class Contents:
     trained_on: list[list[str]]
     hashes: list[tuple[str, str]]
     labels: list[Record]
+    opinions: list[Record]
     marks: list[Record]
     slices: list[Record]
     proposals: dict[int, list[str]]
@@ -145,6 +148,7 @@ def read_contents(members: Members) -> Contents:
     ids_added = [one["example_id"] for one in added]
     labels = check_labels(members.lines(LABELS), pool, dataset.classes, ids_added)
     rounds, trained_on, hashes = check_rounds(members.lines(ROUNDS), labels, dataset.evaluation_splits)
+    proposals = check_proposals(members.lines(PROPOSALS), pool, len(rounds))
     names = {array_member(one, suffix) for pair in hashes for one, suffix in zip(pair, ("npz", "npy"), strict=True)}
     if names != {name for name in members.sizes if name.startswith("arrays/")}:
         raise damaged(ROUNDS, "does not name the arrays that are there")
@@ -157,9 +161,12 @@ def read_contents(members: Members) -> Contents:
         trained_on=trained_on,
         hashes=hashes,
         labels=labels,
+        opinions=check_opinions(
+            members.lines(OPINIONS) if OPINIONS in members.sizes else (), proposals, dataset.classes, len(labels)
+        ),
         marks=check_marks(members.lines(MARKS), {*ids, *ids_added}),
         slices=check_slices(members.lines(SLICES) if SLICES in members.sizes else (), len(dataset), dataset.classes),
-        proposals=check_proposals(members.lines(PROPOSALS), pool, len(rounds)),
+        proposals=proposals,
     )
 
 

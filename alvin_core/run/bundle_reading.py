@@ -3,7 +3,8 @@
 A packed run is a zip of ``manifest.json`` (format, versions, size and SHA-256 of every other member), ``run.json``,
 four logs as JSON Lines, ``dataset.npz``, and ``arrays/<sha256>.npz`` and ``.npy``, the rounds' arrays as they are
 stored, each content once. A run to which people added examples has the log ``added.jsonl`` as well, one whose data has
-slices ``slices.jsonl``; these are of version 2, all others of version 1, which older programs read.
+slices ``slices.jsonl``; these are of version 2. One that several people annotated has ``opinions.jsonl`` and is of
+version 3. All others are of version 1, which older programs read.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alvin_core.errors import AlvinError, StoreError, StoreVersionError
+from alvin_core.run.zip_listing import listing_bytes
+from alvin_core.shown import first_line
 from alvin_core.store.arrays import disk_reason
 
 __all__ = [
@@ -33,6 +36,7 @@ __all__ = [
     "LABELS",
     "MANIFEST",
     "MARKS",
+    "OPINIONS",
     "OPTIONAL",
     "PLAIN_VERSION",
     "PROPOSALS",
@@ -49,19 +53,20 @@ __all__ = [
 ]
 
 FORMAT = "alvin-run"
-FORMAT_VERSION = 2  # the newest that is read
+FORMAT_VERSION = 3  # the newest that is read
 PLAIN_VERSION = 1  # of a run with nothing that is optional
 
 MANIFEST, RUN, DATASET = "manifest.json", "run.json", "dataset.npz"
 ROUNDS, PROPOSALS, LABELS, MARKS = "rounds.jsonl", "proposals.jsonl", "labels.jsonl", "marks.jsonl"
-ADDED, SLICES = "added.jsonl", "slices.jsonl"
+ADDED, SLICES, OPINIONS = "added.jsonl", "slices.jsonl", "opinions.jsonl"
 FIXED = (RUN, ROUNDS, PROPOSALS, LABELS, MARKS, DATASET)
-OPTIONAL = (ADDED, SLICES)
+OPTIONAL: Mapping[str, int] = {ADDED: 2, SLICES: 2, OPINIONS: 3}  # and the version that first had it
 ARRAYS = re.compile(r"arrays/[0-9a-f]{64}\.np[yz]")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 ARRAY_NAME = re.compile(r"[\w.:-]{1,100}\.npy", re.ASCII)
 
 MOST_MEMBERS = 50_000
+LONGEST_LISTING = 2**24  # bytes; a member has about 150
 LARGEST = 2**36  # bytes of all members unpacked
 LARGEST_DOCUMENT = 2**24  # bytes of a JSON document, and of one line of a log
 HIGHEST_RATIO = 200  # unpacked to packed; texts and logs that people make come to a tenth of it
@@ -142,11 +147,15 @@ def open_members(path: Path) -> Iterator[Members]:
         When a newer version packed it.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for without an end
+            raise StoreError(f"cannot read {path}: it is no regular file; name the file that `alvin pack` wrote")
         file = path.open("rb")
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # the latter of a name with a null byte
+        raise StoreError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
     with file:
         with as_damage(path):
+            if (listed := listing_bytes(file)) > LONGEST_LISTING:
+                raise StoreError(f"{path} lists {listed:,} bytes of members; a packed run at most {LONGEST_LISTING:,}")
             archive = zipfile.ZipFile(file)
             sizes = _check_manifest(archive, _checked_infos(path, archive))
         with archive:
@@ -163,8 +172,9 @@ def as_damage(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"cannot read {path}: {disk_reason(error)}") from error
     except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds for one thing: these bytes are not ours
-        reason = str(error).split("\n")[0] or type(error).__name__
-        raise StoreError(f"{path} is damaged, or is no packed run: {reason}; take another copy of it") from error
+        raise StoreError(
+            f"{path} is damaged, or is no packed run: {first_line(error)}; take another copy of it"
+        ) from error
 
 
 def _checked_infos(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -218,7 +228,7 @@ def _check_manifest(archive: zipfile.ZipFile, infos: dict[str, zipfile.ZipInfo])
         raise damaged(MANIFEST, "does not list the members that are there")
     if missing := [name for name in FIXED if name not in infos]:
         raise damaged(missing[0], "is missing")
-    if version == PLAIN_VERSION and (newer := [name for name in OPTIONAL if name in infos]):
+    if newer := [name for name, since in OPTIONAL.items() if name in infos and version < since]:
         raise damaged(newer[0], f"is there, and a packed run of version {version} has none")
     for name, said in members.items():
         expected = {"bytes": sizes[name], "sha256": _sha256(archive, name)}

@@ -14,14 +14,15 @@ from typing import Any
 from alvin_core.errors import StoreError
 from alvin_core.run.archive import VECTORS
 from alvin_core.run.bundle_added import ADDED_FIELDS
+from alvin_core.run.bundle_opinions import OPINION_FIELDS
 from alvin_core.run.bundle_reading import (
     ADDED,
     DATASET,
     FORMAT,
-    FORMAT_VERSION,
     LABELS,
     MANIFEST,
     MARKS,
+    OPINIONS,
     OPTIONAL,
     PLAIN_VERSION,
     PROPOSALS,
@@ -38,6 +39,8 @@ from alvin_core.store.database import Store
 from alvin_core.store.datasets import dataset_path
 from alvin_core.store.labels import label_events, now
 from alvin_core.store.marks import mark_events
+from alvin_core.store.mirror import fetch_missing
+from alvin_core.store.opinions import opinion_events
 from alvin_core.store.rounds import list_rounds, proposal
 from alvin_core.store.runs import find_run
 from alvin_core.store.tables import INITIAL_PROPOSAL, RunRow, Table
@@ -79,7 +82,9 @@ def take_snapshot(store: Store, run: str) -> Snapshot:
         marks = [_record(one, MARK_FIELDS) for one in mark_events(session, row.id)]
         added = [_record(one, ADDED_FIELDS) for one in added_rows(session, row.id)]
         slices = slice_records(session, row.dataset)
+        opinions = [_record(one, OPINION_FIELDS) for one in opinion_events(session, row.id)]
     files, records = {DATASET: dataset_path(store.path, row.dataset)}, []
+    fetch_missing(files[DATASET])
     for one in rounds:
         folder = store.run_folder(row.id) / one.folder
         named = {}
@@ -89,8 +94,8 @@ def take_snapshot(store: Store, run: str) -> Snapshot:
             files[array_member(named[kind], file_name[-3:])] = folder / file_name
         records.append(_record(one, ROUND_FIELDS) | named)
     documents = {RUN: [_record(row, RUN_FIELDS)], ROUNDS: records, PROPOSALS: proposals, LABELS: labels, MARKS: marks}
-    optional = {name: found for name, found in ((ADDED, added), (SLICES, slices)) if found}
-    return Snapshot(row, documents | optional, files)
+    optional = {ADDED: added, SLICES: slices, OPINIONS: opinions}
+    return Snapshot(row, documents | {name: found for name, found in optional.items() if found}, files)
 
 
 def _record(row: Table, fields: Iterable[str]) -> Record:
@@ -98,6 +103,7 @@ def _record(row: Table, fields: Iterable[str]) -> Record:
 
 
 def _sha256_of(path: Path) -> str:
+    fetch_missing(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -114,7 +120,7 @@ def write_members(archive: zipfile.ZipFile, snapshot: Snapshot) -> None:
         members[name] = _write(archive, name, _pieces(file))
     manifest = {
         "format": FORMAT,
-        "version": FORMAT_VERSION if any(name in snapshot.documents for name in OPTIONAL) else PLAIN_VERSION,
+        "version": max((OPTIONAL.get(name, PLAIN_VERSION) for name in snapshot.documents), default=PLAIN_VERSION),
         "packed_by": f"alvin-studio {version('alvin-studio')}",
         "packed_at": now(),
         "members": members,

@@ -15,12 +15,14 @@ import numpy as np
 from alvin_core.data.dataset import UNLABELED
 from alvin_core.errors import DataError, SettingsError
 from alvin_core.projection import Space
+from alvin_core.run.asked import asked_model, whole
 from alvin_core.run.held import held_classes
 from alvin_core.run.looking import texts_of
 from alvin_core.run.measuring import nearest_places, round_space
 from alvin_core.run.models import ModelShelf, RoundModel
 from alvin_core.run.projecting import place_vectors, stored_projection
 from alvin_core.run.words import placed_words
+from alvin_core.shown import shown
 from alvin_core.strategies.ranking import entropy_of
 from alvin_core.types import Float32Array
 
@@ -60,13 +62,14 @@ def counterfactual(models: ModelShelf, params: Mapping[str, Any]) -> dict[str, A
     DataError
         When a text cannot be read as an example of this run, or there is no example ``without``.
     SettingsError
-        When ``k`` is out of range.
+        When ``k`` is out of range, or the run, the round or ``without`` is none.
     """
-    k = int(params.get("k", N_NEAREST))
-    if not 1 <= k <= MOST_NEAREST:
-        raise SettingsError(f"k = {k} is out of range: it must be between 1 and {MOST_NEAREST}")
-    model = models.get(str(params["run"]), int(params["round"]))
-    texts = texts_in(params["texts"])
+    k = whole(params, "k", N_NEAREST, 1, MOST_NEAREST)
+    without = params.get("without")
+    if without is not None and not isinstance(without, str):
+        raise SettingsError(f"without = {shown(without)} must be the id of an example, or nothing")
+    texts = texts_in(params.get("texts"))
+    model = models.get(*asked_model(params))
     probs, vectors = model.read(texts)
     names = np.asarray(model.classes, dtype=object)
     answer = {
@@ -74,7 +77,7 @@ def counterfactual(models: ModelShelf, params: Mapping[str, Any]) -> dict[str, A
         "probs": probs.tolist(),
         "predicted": names[probs.argmax(axis=1)].tolist(),
         "entropy": entropy_of(probs).tolist(),
-        "nearest": _nearest(model, vectors, k, params.get("without")),
+        "nearest": _nearest(model, vectors, k, without),
         "places": _places(model, vectors),
         "seconds": model.seconds,
     }

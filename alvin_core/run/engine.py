@@ -15,6 +15,7 @@ from alvin_core.data.dataset import Dataset
 from alvin_core.progress import Progress, silent
 from alvin_core.run.environment import describe_environment
 from alvin_core.run.loaded import Loaded, with_added
+from alvin_core.run.probing import probe_features
 from alvin_core.run.slice_lookup import StoredSlices
 from alvin_core.settings import Depth, RunSettings
 from alvin_core.types import Float32Array
@@ -97,6 +98,7 @@ class Engine:
         inputs = self._inputs(loaded, labeled_rows, labeled_classes, round_no, slice_)
         result = run_round(inputs, settings, loaded.plan, progress=progress)
         environment = {**describe_environment(), **asdict(loaded.plan), "encoder": loaded.encoder.fingerprint}
+        environment["features"] = probe_features(loaded.features)
         if slice_print:
             environment["slice"] = slice_print
         return _with_encoding(result, loaded, settings, is_new=is_new), environment

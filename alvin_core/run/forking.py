@@ -9,14 +9,16 @@ from sqlalchemy.orm import Session
 
 from alvin_core.errors import SettingsError, StoreError
 from alvin_core.round_inputs import check_data
+from alvin_core.run.desk import Desk, draw_wanted, read_desk
 from alvin_core.run.environment import describe_environment
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.slice_lookup import check_named_slice
 from alvin_core.settings import RunSettings
 from alvin_core.store.added import copy_added, count_added
-from alvin_core.store.arrays import link_folder
 from alvin_core.store.labels import label_events, now
+from alvin_core.store.linking import link_folder
 from alvin_core.store.marks import copy_marks
+from alvin_core.store.opinions import copy_opinions
 from alvin_core.store.rounds import add_proposal, find_round, list_rounds, proposal
 from alvin_core.store.runs import check_name, free_name, new_run_id, refuse_taken, sweep_store
 from alvin_core.store.tables import INITIAL_PROPOSAL, RunRow, Table
@@ -45,6 +47,8 @@ def fork_run(parent: RunHandle, at: int, changes: Mapping[str, object], name: st
             parent.check_exists(session)
             check_named_slice(session, parent.row.dataset, settings)
             rounds = list_rounds(session, parent.row.id)
+            if at == len(rounds):
+                _check_sharing(read_desk(session, parent), settings, parent.row.name)
         if not 0 <= at <= len(rounds):
             raise StoreError(
                 f"the run {parent.row.name!r} cannot be forked at round {at}; from 0 to {len(rounds)} it can"
@@ -56,6 +60,17 @@ def fork_run(parent: RunHandle, at: int, changes: Mapping[str, object], name: st
             child = _add_child(session, parent, child_id, at, settings, name)
             _copy_past(session, parent, child, at)
     return RunHandle(store, child)
+
+
+def _check_sharing(desk: Desk, settings: RunSettings, name: str) -> None:
+    """Raise when a fork would ask another number of people for examples of which some of them are done."""
+    n_begun = len(desk.undecided)
+    if n_begun and draw_wanted(settings, desk.round_no, desk.proposed) != desk.wanted:
+        have = "example has" if n_begun == 1 else "examples have"
+        raise SettingsError(
+            f"{n_begun} proposed {have} some of the opinions asked for, and the fork would ask another number of "
+            f"people; annotate what is pending in the run {name!r} first, or fork it at an earlier round"
+        )
 
 
 def _add_child(
@@ -82,6 +97,7 @@ def _add_child(
 def _copy_past(session: Session, parent: RunHandle, child: RunRow, at: int) -> None:
     """Copy rounds before ``at``, their proposals, and the label events that round ``at`` had read, or has now.
 
+    So the opinions that these labels were made of, and those given since where no round has replaced the proposal.
     The examples that people had added by then come along. So do flags and notes, as they are now, since they tell of
     examples and not of rounds.
     """
@@ -92,6 +108,7 @@ def _copy_past(session: Session, parent: RunHandle, child: RunRow, at: int) -> N
     session.add_all(_copy(row, child.id) for row in (*events, *rounds))
     for round_no in range(INITIAL_PROPOSAL, at):
         add_proposal(session, child.id, round_no, proposal(session, parent.row.id, round_no))
+    copy_opinions(session, parent.row.id, child.id, at, up_to)
     later = copy_added(session, parent.row.id, child.id, count_added(session, parent.row.id, up_to))
     copy_marks(session, parent.row.id, child.id, without=later)
 

@@ -12,8 +12,10 @@ from alvin_core.errors import LabelError
 from alvin_core.run.handle import RunHandle, pending_ids
 from alvin_core.run.submitting import check_annotator
 from alvin_core.store.labels import label_events
+from alvin_core.store.leases import drop_leases
 from alvin_core.store.marks import Action, add_mark, held_marks, mark_events, skipped_by
-from alvin_core.store.tables import LabelRow, MarkRow
+from alvin_core.store.opinions import held_opinions, opinion_events
+from alvin_core.store.tables import LabelRow, MarkRow, OpinionRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +24,8 @@ __all__ = ["LONGEST_NOTE", "check_note", "history_frame", "mark", "marks_frame",
 
 LONGEST_NOTE = 10_000
 ALLOWED_CONTROLS = "\n\t"
+
+Event = LabelRow | OpinionRow | MarkRow
 
 
 def mark(handle: RunHandle, example_id: str, action: Action, annotator: str, note: str = "") -> None:
@@ -57,6 +61,8 @@ def mark(handle: RunHandle, example_id: str, action: Action, annotator: str, not
         handle.check_exists(session)
         if _changes(session, handle.row.id, example_id, action, annotator, text):
             add_mark(session, handle.row.id, example_id, action, annotator=annotator, note=text)
+        if action == "skip":  # it is others' to take, at once
+            drop_leases(session, handle.row.id, [example_id], annotator=annotator)
 
 
 def check_note(note: str) -> str:
@@ -77,11 +83,16 @@ def check_note(note: str) -> str:
 
 
 def queue_of(handle: RunHandle, annotator: str) -> list[str]:
-    """Return ids of proposed examples without a label: best first, then what the annotator skipped, oldest first."""
+    """Return ids of proposed examples without a label: best first, then what the annotator skipped, oldest first.
+
+    Those that the annotator has given an opinion on are left out: they wait for others.
+    """
     check_annotator(annotator)
     with handle.store.read() as session:
         handle.check_exists(session)
         missing = pending_ids(session, handle.row.id)
+        opinions = held_opinions(session, handle.row.id, missing)
+        missing = [one for one in missing if annotator not in opinions.get(one, ())]
         skipped = skipped_by(session, handle.row.id, annotator)
     open_ids, put_off = set(missing), set(skipped)
     return [one for one in missing if one not in put_off] + [one for one in skipped if one in open_ids]
@@ -115,13 +126,14 @@ def marks_frame(handle: RunHandle) -> pd.DataFrame:
 
 
 def history_frame(handle: RunHandle) -> pd.DataFrame:
-    """Return the audit log: every label, undo and mark, in order of time.
+    """Return the audit log: every label, opinion, undo and mark, in order of time.
 
     Returns
     -------
     DataFrame
-        ``time, annotator, action`` (label, undo, skip, unskip, flag, unflag or note), ``id``; ``label`` and
-        ``source`` of labels and undos, ``note`` of notes, else missing.
+        ``time, annotator, action`` (label, undo, opinion, withdraw, skip, unskip, flag, unflag or note), ``id``;
+        ``label`` of all but marks, ``source`` of labels and undos, ``note`` of notes, else missing. An opinion that
+        another person took back names them, and whose it was in ``note``.
     """
     import pandas as pd
 
@@ -129,17 +141,19 @@ def history_frame(handle: RunHandle) -> pd.DataFrame:
         handle.check_exists(session)
         labels: list[LabelRow] = label_events(session, handle.row.id)
         marks: list[MarkRow] = mark_events(session, handle.row.id)
-    # Each log keeps its own order, even where a clock went back; of one instant, labels come before marks.
-    dated = [*_dated(labels, 0), *_dated(marks, 1)]
+        opinions = opinion_events(session, handle.row.id)
+    # Each log keeps its own order, even where a clock went back; of one instant, opinions come before the labels that
+    # they make, and labels before marks.
+    dated = [*_dated(opinions, 0), *_dated(labels, 1), *_dated(marks, 2)]
     events = [one for *_, one in sorted(dated, key=lambda entry: entry[:3])]
     columns: dict[str, Any] = {
         "time": _strings(one.created_at for one in events),
-        "annotator": _strings(one.annotator for one in events),
-        "action": _strings(one.action for one in events),
+        "annotator": _strings(one.by if isinstance(one, OpinionRow) else one.annotator for one in events),
+        "action": _strings(_action(one) for one in events),
         "id": _strings(one.example_id for one in events),
-        "label": _strings(one.label if isinstance(one, LabelRow) else None for one in events),
+        "label": _strings(None if isinstance(one, MarkRow) else one.label for one in events),
         "source": _strings(one.source if isinstance(one, LabelRow) else None for one in events),
-        "note": _strings(one.note if isinstance(one, MarkRow) and one.action == "note" else None for one in events),
+        "note": _strings(_note(one) for one in events),
     }
     return pd.DataFrame(columns)
 
@@ -155,7 +169,17 @@ def _changes(session: Session, run_id: str, example_id: str, action: Action, ann
     return (action == "flag") is not bool(held and held.is_flagged)
 
 
-def _dated(events: Iterable[LabelRow | MarkRow], log: int) -> Iterator[tuple[str, int, int, LabelRow | MarkRow]]:
+def _action(event: Event) -> str:
+    return "withdraw" if isinstance(event, OpinionRow) and event.action == "undo" else event.action
+
+
+def _note(event: Event) -> str | None:
+    if isinstance(event, OpinionRow) and event.by != event.annotator:
+        return f"opinion of {event.annotator}"
+    return event.note if isinstance(event, MarkRow) and event.action == "note" else None
+
+
+def _dated(events: Iterable[Event], log: int) -> Iterator[tuple[str, int, int, Event]]:
     latest = ""
     for one in events:
         latest = max(latest, one.created_at)

@@ -33,6 +33,7 @@ from alvin_core.run.handle import RunHandle
 from alvin_core.run.number_format import in_recorded_format
 from alvin_core.settings import RunSettings
 from alvin_core.store.arrays import NEW, disk_reason, load_array, load_arrays, load_packed, save_packed, sync_folder
+from alvin_core.store.mirror import is_there, mirror_of
 from alvin_core.store.rounds import list_rounds
 from alvin_core.store.tables import RoundRow
 from alvin_core.types import Float32Array
@@ -232,11 +233,11 @@ def _map_path(handle: RunHandle, rounds: list[RoundRow], round_no: int, space: S
 
 def _read_map(handle: RunHandle, rounds: list[RoundRow], round_no: int, space: Space) -> Projection | None:
     path = _map_path(handle, rounds, round_no, space)
-    if not path.exists():
-        return None
     try:
+        if not is_there(path):
+            return None
         return _unpacked(load_packed(path), handle, round_no, space)
-    except (StoreError, KeyError, TypeError, ValueError, IndexError):  # damaged, or of another version
+    except (StoreError, KeyError, TypeError, ValueError, IndexError):  # damaged, of another version, out of reach
         return None
 
 
@@ -279,6 +280,9 @@ def _write_map(path: Path, made: Projection) -> None:
         raise StoreError(f"could not write {path}: {disk_reason(error)}") from error
     finally:
         temporary.unlink(missing_ok=True)
+    mirror = mirror_of(path)
+    if mirror is not None:
+        mirror.publish_map(path)
 
 
 def _sweep_leftovers(folder: Path) -> None:

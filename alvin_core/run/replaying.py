@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alvin_core.errors import StoreError
+from alvin_core.logs import facts, log_about, run_log
 from alvin_core.progress import Progress, ProgressEvent
-from alvin_core.run.archive import arrays_of
+from alvin_core.run.archive import VECTORS, arrays_of
+from alvin_core.run.divergence import Divergence, explain_divergence
 from alvin_core.run.engine import Engine
 from alvin_core.run.environment import differences
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.number_format import in_recorded_format
+from alvin_core.run.stages import RoundArrays
 from alvin_core.run.values import ReplayRound
 from alvin_core.settings import RunSettings
 from alvin_core.store.added import count_added
+from alvin_core.store.arrays import load_array
 from alvin_core.store.labels import current_labels
 from alvin_core.store.rounds import list_rounds, proposal, store_arrays_again
 from alvin_core.store.tables import RoundRow
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
     from alvin_core.round import RoundResult
 
 __all__ = ["replay_run", "retrain_round"]
+
+log = logging.getLogger("alvin_core.run")
 
 
 def replay_run(handle: RunHandle, engine: Engine, progress: Progress) -> list[ReplayRound]:
@@ -35,7 +42,8 @@ def replay_run(handle: RunHandle, engine: Engine, progress: Progress) -> list[Re
     replayed = []
     for stored in rounds:
         progress(ProgressEvent("replay", stored.round_no, len(rounds)))
-        replayed.append(_replay_round(handle, engine, stored, progress))
+        with run_log(handle.row.id, handle.row.name), log_about(round=stored.round_no):
+            replayed.append(_replay_round(handle, engine, stored, progress))
     return replayed
 
 
@@ -83,12 +91,24 @@ def _replay_round(handle: RunHandle, engine: Engine, stored: RoundRow, progress:
         selected = proposal(session, handle.row.id, stored.round_no)
     result, environment, rows = _compute_again(handle, engine, stored, progress)
     n_different = _n_different(selected, result.selection.ids.tolist())
+    divergence = _divergence(handle, stored, result, environment)
+    told = facts(same=n_different == 0, n_different=n_different, identical=divergence.identical, first=divergence.first)
+    log.info("round replayed", extra=told)
     return ReplayRound(
         round_no=stored.round_no,
         same=n_different == 0,
         n_different=n_different,
         note=_note(handle, stored, rows, environment),
+        divergence=divergence,
     )
+
+
+def _divergence(handle: RunHandle, stored: RoundRow, result: RoundResult, environment: dict[str, Any]) -> Divergence:
+    _, arrays = handle.round(stored.round_no)
+    then = RoundArrays(arrays, load_array(handle.folder / stored.folder, VECTORS), stored.environment)
+    packed, mapped = arrays_of(result, stored.settings["strategy"])
+    now = RoundArrays(packed, mapped[VECTORS], environment)
+    return explain_divergence(then, now, stored.settings, handle.dataset.ids)
 
 
 def _compute_again(

@@ -26,6 +26,7 @@ from alvin_core.store.rounds import count_rounds
 
 if TYPE_CHECKING:
     from alvin_core.projection import Method, Projection, Space
+    from alvin_core.run.environment import ChangedFact
 
 __all__ = ["Run"]
 
@@ -182,6 +183,18 @@ class Run(RunReading, RunAnnotating, RunAdding, RunCues, RunSlices):
     def replay(self, progress: Progress = silent) -> list[ReplayRound]:
         """Compute every round again from its record and compare the selections. Nothing is written."""
         return replay_run(self._handle, self._engine, progress)
+
+    def recorded_environment(self, round_no: int | None = None) -> dict[str, Any]:
+        """Return all that is recorded of how a round was computed; see `alvin_core.run.rebuilding.run_environment`."""
+        from alvin_core.run.rebuilding import run_environment
+
+        return run_environment(self._handle, round_no)
+
+    def changed_here(self, round_no: int | None = None) -> list[ChangedFact]:
+        """Return what of that record is otherwise on this machine, now; the encoder is loaded for it."""
+        from alvin_core.run.rebuilding import changed_here
+
+        return changed_here(self._handle, round_no)
 
     def project(
         self, round_no: int, space: Space = "model", method: Method = "umap", progress: Progress = silent

@@ -13,6 +13,7 @@ from alvin_core.run.handle import RunHandle
 from alvin_core.run.held import held_classes
 from alvin_core.run.searching import holds_text, search_texts
 from alvin_core.run.slice_rules import SliceRule, conditions_of
+from alvin_core.shown import shown
 from alvin_core.store.slices import find_slice, list_slices, stored_members
 from alvin_core.store.tables import SliceRow
 from alvin_core.types import BoolArray, IntArray
@@ -169,5 +170,5 @@ def _known(wanted: Sequence[str], known: Sequence[str], what: str) -> list[str]:
     for one in wanted:
         if one not in known:
             near = difflib.get_close_matches(one, [name for name in known if name], n=3) or sorted(known)[:8]
-            raise DataError(f"no {what} is called {one!r}; there are: {', '.join(filter(None, near))}")
+            raise DataError(f"no {what} is called {shown(one)}; there are: {', '.join(filter(None, near))}")
     return list(wanted)

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from alvin_core.errors import DataError
+from alvin_core.shown import shown
 
 __all__ = ["FILTER_COLUMNS", "SliceInfo", "SliceKind", "SliceRule", "conditions_of"]
 
 SliceKind = Literal["cue", "search", "filter", "ids"]
 
+MOST_DIGITS = 9
 FILTER_COLUMNS = ("label", "attribute", "predicted", "status", "split", "round")
 READS_LABELS = ("right", "wrong")  # statuses that compare a prediction with the example's label
 OF_A_ROUND = ("predicted", "status")
@@ -48,11 +50,13 @@ class SliceRule:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(SliceKind):
-            raise DataError(f"a slice cannot be made by {self.kind!r}; choose one of {', '.join(get_args(SliceKind))}")
+            raise DataError(
+                f"a slice cannot be made by {shown(self.kind)}; choose one of {', '.join(get_args(SliceKind))}"
+            )
         expected = str if self.kind in ("cue", "search") else tuple
         if not isinstance(self.value, expected) or not all(isinstance(one, str) for one in self.value):
             kind = "a text" if expected is str else "a tuple of texts"
-            raise DataError(f"a slice by {self.kind} takes {kind}, not {self.value!r}"[:300])
+            raise DataError(f"a slice by {self.kind} takes {kind}, not {shown(self.value)}")
         if isinstance(self.value, str) and not self.value.strip():
             raise DataError(f"a slice by {self.kind} needs more than blanks")
         if self.kind == "filter":
@@ -100,8 +104,12 @@ class SliceRule:
         DataError
             When it is none.
         """
-        if values.keys() != {"kind", "value", "contradicts"} or not isinstance(values["contradicts"], str):
-            raise DataError(f"{dict(values)!r} is no rule of a slice"[:300])
+        if (
+            not isinstance(values, Mapping)
+            or values.keys() != {"kind", "value", "contradicts"}
+            or not isinstance(values["contradicts"], str)
+        ):
+            raise DataError(f"{shown(values)} is no rule of a slice; a rule has: kind, value, contradicts")
         value = values["value"]
         return cls(values["kind"], tuple(value) if isinstance(value, list) else value, values["contradicts"])
 
@@ -145,12 +153,13 @@ def conditions_of(rule: SliceRule) -> dict[str, tuple[str, ...]]:
         name, equals, value = (part.strip() for part in condition.partition("="))
         if not equals or not value or name not in FILTER_COLUMNS:
             raise DataError(
-                f"{condition!r} is no condition of a slice; write one like label=positive, with the columns "
+                f"{shown(condition)} is no condition of a slice; write one like label=positive, with the columns "
                 f"{', '.join(FILTER_COLUMNS)}"
             )
         columns[name] = (*columns.get(name, ()), value)
     if not columns.keys() - {"round"}:
         raise DataError("a slice by filter needs a condition, such as label=positive or attribute=horror")
-    if len(columns.get("round", ())) > 1 or not all(one.isdecimal() for one in columns.get("round", ())):
-        raise DataError(f"round={', '.join(columns['round'])} is no round; give one number, such as round=3")
+    rounds = columns.get("round", ())
+    if len(rounds) > 1 or not all(one.isdecimal() and len(one) <= MOST_DIGITS for one in rounds):
+        raise DataError(f"round={shown(', '.join(rounds))} is no round; give one number, such as round=3")
     return columns

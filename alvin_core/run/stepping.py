@@ -18,6 +18,7 @@ from alvin_core.run.archive import arrays_of
 from alvin_core.run.engine import Engine
 from alvin_core.run.handle import RunHandle, missing_labels
 from alvin_core.run.number_format import in_recorded_format
+from alvin_core.run.round_log import logged
 from alvin_core.run.values import RoundRecord, plain
 from alvin_core.store.added import COUNTERFACTUAL, count_added
 from alvin_core.store.labels import HeldLabel, add_labels, current_labels, last_seq, now
@@ -39,6 +40,7 @@ class Snapshot:
     environment: dict[str, Any] | None  # of the round before
 
 
+@logged
 def step_run(handle: RunHandle, engine: Engine, progress: Progress) -> RoundRecord:
     """Annotate the pending proposal and train the next round; see `Run.step`."""
     with handle.lock():

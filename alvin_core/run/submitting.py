@@ -1,23 +1,31 @@
-"""Labels from people: checked all together, stored all or none, on disk before the call returns."""
+"""Labels from people: checked all together, stored all or none, on disk before the call returns.
+
+Of an example that several people annotate, a label is an opinion; what they come to is the label, stored with the last.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from alvin_core.data.packing import WHOLE_NUMBER, NestedValueError, as_text
 from alvin_core.data.problems import shorten
 from alvin_core.errors import LabelError
-from alvin_core.run.handle import RunHandle, missing_labels
+from alvin_core.run.desk import Desk, read_desk
+from alvin_core.run.handle import RunHandle
 from alvin_core.run.values import SubmitReport
-from alvin_core.store.labels import HeldLabel, add_labels, add_undos, current_labels
+from alvin_core.store.labels import HeldLabel, add_labels, add_undos, current_labels, last_seq, now
+from alvin_core.store.leases import drop_leases
+from alvin_core.store.opinions import HeldOpinion, add_opinion_undos, add_opinions, held_opinions, majority
 
-__all__ = ["check_annotator", "submit_labels", "undo_labels"]
+__all__ = ["check_annotator", "joined", "submit_labels", "undo_labels"]
 
 LONGEST_ANNOTATOR = 200
 
 
-def submit_labels(handle: RunHandle, labels: Any, annotator: str) -> SubmitReport:
+def submit_labels(handle: RunHandle, labels: Any, annotator: str, *, force: bool = False) -> SubmitReport:
     """Store labels; see `Run.submit`."""
     check_annotator(annotator)
     classes = handle.dataset.classes
@@ -27,34 +35,113 @@ def submit_labels(handle: RunHandle, labels: Any, annotator: str) -> SubmitRepor
     wanted = [(example_id, label) for example_id, label in given if label is not None]
     with handle.store.write() as session:
         handle.check_exists(session)
-        missing = set(missing_labels(session, handle.row.id, ())[0])
-        asked = missing.union(example_id for example_id, _ in wanted if example_id in handle.row_of_id)
-        held = current_labels(session, handle.row.id, example_ids=asked)
-        new = _check(handle, wanted, held)
-        add_labels(session, handle.row.id, new.items(), source="person", annotator=annotator)
+        desk = read_desk(session, handle)
+        others = [one for one, _ in wanted if one in handle.row_of_id and one not in desk.wanted]
+        held = desk.labels | current_labels(session, handle.row.id, example_ids=others)
+        new = _check(handle, desk, wanted, held, annotator, force=force)
+        opinions = {one: label for one, label in new.items() if desk.is_shared(one)}
+        direct = {one: label for one, label in new.items() if one not in opinions}
+        decided = _store(session, handle, desk, direct, opinions, annotator)
+        _end_holds(session, handle, [one for one, _ in wanted], decided, annotator)
     return SubmitReport(
-        n_new=len(new),
+        n_new=len(decided),
         n_same=len(wanted) - len(new),
         n_blank=len(given) - len(wanted),
-        n_outside=len(new.keys() - missing),
-        n_pending=len(missing - held.keys() - new.keys()),
+        n_outside=len(new.keys() - desk.wanted.keys()),
+        n_pending=len(desk.wanted.keys() - held.keys() - decided),
+        n_opinions=len(opinions),
     )
 
 
+def _store(
+    session: Session,
+    handle: RunHandle,
+    desk: Desk,
+    direct: Mapping[str, str],
+    opinions: Mapping[str, str],
+    annotator: str,
+) -> set[str]:
+    """Append what is new, and the labels that opinions come to; return the ids that have a label now."""
+    run_id, time = handle.row.id, now()
+    decided: dict[str, dict[str, str]] = {annotator: dict(direct)}  # by the names of those who gave the label
+    for example_id, label in opinions.items():
+        votes = {name: one.label for name, one in desk.opinions.get(example_id, {}).items()} | {annotator: label}
+        winner = majority(votes.values(), desk.wanted[example_id])
+        if winner is not None:
+            names = joined([name for name, vote in votes.items() if vote == winner])
+            decided.setdefault(names, {})[example_id] = winner
+    for names, labels in decided.items():
+        add_labels(session, run_id, labels.items(), source="person", annotator=names)
+    seq = last_seq(session, run_id)
+    add_opinions(
+        session,
+        run_id,
+        opinions.items(),
+        annotator=annotator,
+        round_no=desk.round_no,
+        label_seq=seq,
+        created_at=time,
+    )
+    return {example_id for labels in decided.values() for example_id in labels}
+
+
+def _end_holds(
+    session: Session, handle: RunHandle, submitted: Collection[str], decided: Collection[str], annotator: str
+) -> None:
+    """Let go of what was answered: the annotator of what they submitted, everybody of what has a label now."""
+    drop_leases(session, handle.row.id, submitted, annotator=annotator)
+    drop_leases(session, handle.row.id, decided)
+
+
 def undo_labels(handle: RunHandle, example_ids: Collection[str], annotator: str) -> None:
-    """Take labels back, all of them or none; see `Run.undo`."""
+    """Take labels and opinions back, all of them or none; see `Run.undo`."""
     check_annotator(annotator)
     with handle.store.write() as session:
         handle.check_exists(session)
         known = [one for one in example_ids if one in handle.row_of_id]
-        held = current_labels(session, handle.row.id, example_ids=known)
-        missing = [one for one in example_ids if one not in held]
+        labels = current_labels(session, handle.row.id, example_ids=known)
+        opinions = held_opinions(session, handle.row.id, known)
+        missing = [one for one in example_ids if one not in labels and annotator not in opinions.get(one, ())]
         if missing:
-            more = "" if len(example_ids) == 1 else f"; none of the {len(example_ids)} was taken back"
-            raise LabelError(
-                f"example {missing[0]!r} has no label in the run {handle.row.name!r}, nothing to undo{more}"
-            )
-        add_undos(session, handle.row.id, [held[one] for one in example_ids], annotator=annotator)
+            raise LabelError(_nothing_to_undo(handle, missing[0], opinions.get(missing[0], {}), len(example_ids)))
+        desk = read_desk(session, handle)
+        back = [_taken_back(desk, one, labels.get(one), opinions.get(one, {}), annotator) for one in example_ids]
+        add_undos(session, handle.row.id, [label for label, _ in back if label is not None], annotator=annotator)
+        seq = last_seq(session, handle.row.id)
+        given = [one for _, some in back for one in some]
+        add_opinion_undos(session, handle.row.id, given, by=annotator, label_seq=seq)
+
+
+def _taken_back(
+    desk: Desk, example_id: str, label: HeldLabel | None, opinions: Mapping[str, HeldOpinion], annotator: str
+) -> tuple[HeldLabel | None, list[HeldOpinion]]:
+    """Return the label and the opinions that go when an annotator takes an example back.
+
+    Of an example of the current proposal only their own opinion goes, and the label if it has no majority without it.
+    Who gave no opinion takes back the label and all that it was made of; so does anybody once the round was trained,
+    since nobody is asked for the rest.
+    """
+    own = opinions.get(annotator)
+    if own is None or not desk.is_shared(example_id):
+        return label, list(opinions.values())
+    left = [one.label for name, one in opinions.items() if name != annotator]
+    keeps = label is not None and majority(left, desk.wanted[example_id]) == label.label
+    return (None if keeps else label), [own]
+
+
+def _nothing_to_undo(handle: RunHandle, example_id: str, opinions: Collection[str], n_asked: int) -> str:
+    more = "" if n_asked == 1 else f"; none of the {n_asked} was taken back"
+    run = handle.row.name
+    if opinions:
+        names = joined(list(opinions))
+        return f"example {example_id!r} has no label in the run {run!r} yet, only opinions of {names}{more}"
+    return f"example {example_id!r} has no label in the run {run!r}, nothing to undo{more}"
+
+
+def joined(names: list[str]) -> str:
+    """Return the annotators of one label as one name, or how many there are where that would be too long."""
+    together = ", ".join(names)
+    return together if len(together) <= LONGEST_ANNOTATOR else f"{len(names)} annotators"
 
 
 def check_annotator(annotator: str) -> None:
@@ -65,13 +152,24 @@ def check_annotator(annotator: str) -> None:
         )
 
 
-def _check(handle: RunHandle, wanted: list[tuple[str, str]], held: Mapping[str, HeldLabel]) -> dict[str, str]:
-    """Return the labels that are new; raise when any label cannot be stored."""
+def _check(
+    handle: RunHandle,
+    desk: Desk,
+    wanted: list[tuple[str, str]],
+    held: Mapping[str, HeldLabel],
+    annotator: str,
+    *,
+    force: bool,
+) -> dict[str, str]:
+    """Return the labels and opinions that are new; raise when any cannot be stored."""
     problems = []
     new: dict[str, str] = {}
     for example_id, label in wanted:
-        known = held[example_id].label if example_id in held else None
-        problem = _problem(handle, example_id, label, known)
+        own = desk.opinions.get(example_id, {}).get(annotator)
+        known = own.label if own else held[example_id].label if example_id in held else None
+        problem = _problem(handle, example_id, label, known, own)
+        if not problem and known is None and not force:
+            problem = _held_problem(desk, example_id, annotator)
         if not problem and new.get(example_id, label) != label:
             problem = f"example {example_id!r} is given two labels, {new[example_id]!r} and {label!r}; decide for one"
         if problem:
@@ -84,7 +182,18 @@ def _check(handle: RunHandle, wanted: list[tuple[str, str]], held: Mapping[str, 
     return new
 
 
-def _problem(handle: RunHandle, example_id: str, label: str, known: str | None) -> str:
+def _held_problem(desk: Desk, example_id: str, annotator: str) -> str:
+    """Say who holds an example when nobody else may annotate it now."""
+    if desk.is_free(example_id, annotator):
+        return ""
+    others = desk.others(example_id, annotator)
+    left = max(1, round(max(one.until for one in others) - desk.at.seconds))
+    minutes = f"{left} s" if left < 120 else f"{round(left / 60)} min"
+    names = joined([one.annotator for one in others])
+    return f"example {example_id!r} is held by {names} for another {minutes}; take another one, or wait"
+
+
+def _problem(handle: RunHandle, example_id: str, label: str, known: str | None, own: HeldOpinion | None) -> str:
     dataset = handle.dataset
     row = handle.row_of_id.get(example_id)
     if row is None:
@@ -93,6 +202,10 @@ def _problem(handle: RunHandle, example_id: str, label: str, known: str | None) 
         return f"example {example_id!r} is in the split {str(dataset.splits[row])!r}; only pool examples are annotated"
     if label not in dataset.classes:
         return f"example {example_id!r} has the unknown class {label!r}; the classes are: {', '.join(dataset.classes)}"
+    if own is not None and own.label != label:
+        return (
+            f"{own.annotator} called example {example_id!r} {own.label!r} and cannot call it {label!r} too; undo first"
+        )
     if known is not None and known != label:
         return f"example {example_id!r} is labeled {known!r} and cannot become {label!r}; undo its label first"
     return ""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from alvin_core.run.divergence import Divergence
 
 __all__ = ["ReplayRound", "RoundRecord", "RunInfo", "RunState", "SubmitReport", "plain"]
 
@@ -99,7 +102,7 @@ class SubmitReport:
     Attributes
     ----------
     n_new : int
-        Labels added.
+        Labels added, be it by the majority of opinions.
     n_same : int
         Labels that were there already, with the same class.
     n_blank : int
@@ -108,6 +111,8 @@ class SubmitReport:
         Of the new labels, those of pool examples that the run had not proposed.
     n_pending : int
         Proposed examples that still wait for a label.
+    n_opinions : int
+        Opinions added on examples that several people annotate; of them, those that made a label are in ``n_new``.
     """
 
     n_new: int
@@ -115,6 +120,7 @@ class SubmitReport:
     n_blank: int
     n_outside: int
     n_pending: int
+    n_opinions: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,12 +136,20 @@ class ReplayRound:
         How many stored places hold another example, or none, in the new selection.
     note : str
         What is known to differ between then and now, such as a version; empty when nothing is.
+    divergence : Divergence or None
+        Stage by stage, what is the same to the bit and what is not, which picks are others, and the likely cause.
     """
 
     round_no: int
     same: bool
     n_different: int
     note: str = ""
+    divergence: Divergence | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        told = {} if self.divergence is None else self.divergence.to_dict()
+        return {"round": self.round_no, "same": self.same, "n_different": self.n_different, "note": self.note, **told}
 
 
 def plain(value: Any) -> Any:

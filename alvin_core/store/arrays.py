@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import shutil
+import zipfile
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from alvin_core.errors import StoreError
+from alvin_core.shown import first_line
 from alvin_core.store.rearranged import MappedArray, blocks_of
 from alvin_core.store.sums import write_sums
 
@@ -29,7 +31,6 @@ __all__ = [
     "TEMPORARY",
     "disk_reason",
     "leftovers",
-    "link_folder",
     "load_array",
     "load_arrays",
     "remove",
@@ -131,9 +132,11 @@ def load_packed(path: Path, names: Collection[str] | None = None) -> dict[str, N
     StoreError
         When it is missing or damaged.
     """
+    _fetch_missing(path)
     try:
         # Opened here, because numpy leaves a damaged file open.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            _refuse_packed(archive.zip)
             return {name: archive[name] for name in archive.files if names is None or name in names}
     except Exception as error:  # numpy and zipfile raise a dozen kinds for one thing: these bytes are not ours
         raise StoreError(_cannot_read(path, error)) from error
@@ -148,33 +151,12 @@ def load_array(folder: Path, name: str) -> NDArray[Any]:
         When it is missing or damaged.
     """
     path = folder / f"{name}.npy"
+    _fetch_missing(path)
     try:
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError) as error:
+    except Exception as error:  # its header is parsed as Python, which raises a dozen kinds
         raise StoreError(_cannot_read(path, error)) from error
     return array
-
-
-def link_folder(source: Path, target: Path) -> None:
-    """Give a folder of arrays a second name: by hard links where the disk has them, else by copies.
-
-    Either name can be deleted without harm to the other; the files are never written again. What another process is
-    still writing there is left out.
-
-    Raises
-    ------
-    StoreError
-        When the disk refuses.
-    """
-    try:
-        make_folder(target.parent)
-        target.mkdir()
-        for path in sorted(one for one in source.iterdir() if one.suffix not in (TEMPORARY, NEW)):
-            _link_or_copy(path, target / path.name)
-        sync_folder(target)
-        sync_folder(target.parent)
-    except OSError as error:
-        raise StoreError(f"could not copy {source} to {target}: {disk_reason(error)}") from error
 
 
 def sweep(folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> int:
@@ -238,16 +220,29 @@ def disk_reason(error: OSError) -> str:
     return f"{reason}; {MAKE_ROOM}" if is_full else reason
 
 
+def _fetch_missing(path: Path) -> None:
+    """Fetch a file that this machine has no copy of, where the store's arrays are kept elsewhere."""
+    if not path.exists():
+        from alvin_core.store.mirror import fetch_missing
+
+        fetch_missing(path)
+
+
+def _refuse_packed(archive: zipfile.ZipFile) -> None:
+    if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+        raise ValueError("its arrays are compressed, as stored ones never are, and could unpack to anything")
+
+
 def _cannot_read(path: Path, error: Exception) -> str:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
     return f"cannot read {path}: {reason}; restore the store from a copy, or delete the run"
 
 
 def _linked(twin: Path, folder: Path, name: str, array: MappedArray) -> bool:
     """Give a twin's array a second name in a folder where it is the same to the byte; return whether it was."""
     try:
-        if not _same_bytes(load_array(twin, name), array):
-            return False
+        if not (twin / f"{name}.npy").exists() or not _same_bytes(load_array(twin, name), array):
+            return False  # none is fetched for this
         os.link(twin / f"{name}.npy", folder / f"{name}.npy")
     except (OSError, StoreError):  # no hard links here, or a damaged twin: the array is written once more
         return False
@@ -278,12 +273,3 @@ def _write_mapped(path: Path, array: MappedArray) -> None:
             file.write(block.data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # the disk has no hard links, or is another one
-        shutil.copyfile(source, target)
-        with target.open("rb+") as file:
-            os.fsync(file.fileno())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from alvin_core.data.dataset import Dataset, Texts
 from alvin_core.errors import StoreError
 from alvin_core.store.arrays import load_packed, save_packed
+from alvin_core.store.mirror import mirror_of
 
 __all__ = ["dataset_of", "dataset_path", "load_stored_dataset", "save_dataset"]
 
@@ -22,11 +23,24 @@ def dataset_path(store: Path, digest: str) -> Path:
 
 
 def save_dataset(store: Path, dataset: Dataset) -> str:
-    """Write a data set unless it is there, and return its digest."""
+    """Write a data set unless it is there, and return its digest.
+
+    Raises
+    ------
+    StoreError
+        When the disk, or the place where the arrays are kept, refuses.
+    """
     digest = dataset.digest()
     path = dataset_path(store, digest)
-    if path.exists():  # files appear whole or not at all, so one that is there is whole
-        return digest
+    if not path.exists():  # files appear whole or not at all, so one that is there is whole
+        save_packed(path, _arrays_of(dataset))
+    mirror = mirror_of(path)
+    if mirror is not None:
+        mirror.publish_new(path)
+    return digest
+
+
+def _arrays_of(dataset: Dataset) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {"labels": np.asarray(dataset.labels, dtype=np.int64)}
     columns: dict[str, Texts | Iterable[str] | None] = {
         "ids": Texts.of_strings(dataset.ids),
@@ -42,8 +56,7 @@ def save_dataset(store: Path, dataset: Dataset) -> str:
             # Packed, because numpy would give every string the room of the longest.
             packed = column if isinstance(column, Texts) else Texts.pack(column)
             arrays[f"{name}.blob"], arrays[f"{name}.offsets"] = packed.blob, packed.offsets
-    save_packed(path, arrays)
-    return digest
+    return arrays
 
 
 def load_stored_dataset(store: Path, digest: str) -> Dataset:

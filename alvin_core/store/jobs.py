@@ -115,10 +115,14 @@ def report_job(session: Session, job_id: int, values: Mapping[str, Any]) -> None
 
 
 def end_job(session: Session, job_id: int, state: str, values: Mapping[str, Any]) -> None:
-    """Write how a job ended, and forget the oldest that have."""
+    """Write how a job ended, and forget the oldest that have.
+
+    A job that was done before it heard of the wish to stop is done, and nobody's wish is left on it.
+    """
     running = update(JobRow).where(JobRow.id == job_id, JobRow.state == "running")
     ended = now()
-    fixed = {"state": state, "seconds_left": None, "heartbeat": ended, "finished_at": ended}
+    fixed = {"state": state, "cancel": state == "cancelled", "seconds_left": None}
+    fixed |= {"heartbeat": ended, "finished_at": ended}
     session.execute(running.values({**values, **fixed}))
     _forget_old(session)
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from alvin_core.errors import StoreError
 from alvin_core.store.arrays import save_arrays, sweep
 from alvin_core.store.database import Store
+from alvin_core.store.mirror import mirror_of, publish
 from alvin_core.store.rearranged import MappedArray
 from alvin_core.store.tables import ProposalRow, RoundRow
 
@@ -84,14 +85,17 @@ def add_round(
     Raises
     ------
     StoreError
-        When the disk refuses, or the run has another next round: then nothing was added.
+        When the disk or the place where the arrays are kept refuses, or the run has another next round: then nothing
+        was added.
     """
     row.folder = _folder_name(row.round_no)
     # Vectors of a frozen encoder are the same in every round: they are stored once.
     with store.read() as session:
         before = find_round(session, row.run_id, row.round_no - 1)
     folder = store.run_folder(row.run_id)
-    save_arrays(folder / row.folder, packed, mapped=mapped, twin=None if before is None else folder / before.folder)
+    twin = None if before is None else folder / before.folder
+    save_arrays(folder / row.folder, packed, mapped=mapped, twin=twin)
+    publish(folder / row.folder, twin=twin)
     with store.write() as session:
         expected = count_rounds(session, row.run_id)
         if row.round_no != expected:
@@ -110,10 +114,11 @@ def store_arrays_again(
     Raises
     ------
     StoreError
-        When the disk refuses; the record names what it named.
+        When the disk, or the place where the arrays are kept, refuses; the record names what it named.
     """
     folder = _folder_name(row.round_no)
     save_arrays(store.run_folder(row.run_id) / folder, packed, mapped=mapped)
+    publish(store.run_folder(row.run_id) / folder)
     with store.write() as session:
         session.execute(
             update(RoundRow)
@@ -128,7 +133,19 @@ def _folder_name(round_no: int) -> str:
 
 
 def sweep_run(store: Store, run_id: str) -> int:
-    """Remove what killed processes left in a run's folder. The caller must hold the run's lock."""
+    """Remove what killed processes left in a run's folder. The caller must hold the run's lock.
+
+    Raises
+    ------
+    StoreError
+        When the arrays are kept elsewhere, and that cannot be reached: before a round is trained, not after.
+    """
     with store.read() as session:
         named = {row.folder for row in list_rounds(session, run_id)}
-    return sweep(store.run_folder(run_id), keep=named, ours=ROUND_FOLDER)
+    folder = store.run_folder(run_id)
+    n_swept = sweep(folder, keep=named, ours=ROUND_FOLDER)
+    mirror = mirror_of(folder)
+    if mirror is not None:
+        mirror.check()
+        mirror.sweep(folder, keep=named, ours=ROUND_FOLDER)
+    return n_swept

@@ -16,15 +16,18 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from alvin_core.errors import RunNotFoundError, StoreError
+from alvin_core.shown import shown
 from alvin_core.store.arrays import leftovers, remove
 from alvin_core.store.database import Store
-from alvin_core.store.datasets import dataset_path
+from alvin_core.store.sweeping_elsewhere import DATASET_FILE, RUN_ID, named_files, sweep_elsewhere
 from alvin_core.store.tables import (
     AddedExampleRow,
     ComparisonCellRow,
     ComparisonRow,
     LabelRow,
+    LeaseRow,
     MarkRow,
+    OpinionRow,
     ProposalRow,
     RoundRow,
     RunRow,
@@ -45,6 +48,7 @@ __all__ = [
     "new_run_id",
     "refuse_taken",
     "remove_run",
+    "snapshot_lock",
     "store_leftovers",
     "sweep_store",
 ]
@@ -52,13 +56,26 @@ __all__ = [
 LONGEST_NAME = 64
 Named = TypeVar("Named", RunRow, ComparisonRow)
 
+# Every table whose rows belong to one run; a test holds that none is forgotten.
+OF_A_RUN = (
+    AddedExampleRow,
+    LabelRow,
+    LeaseRow,
+    MarkRow,
+    OpinionRow,
+    ProposalRow,
+    RoundRow,
+    TrashRow,
+    ComparisonCellRow,
+)
 SHORTEST_ID = 4  # characters of an id that stand for the whole: fewer, and a mistyped name would delete a run
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-RUN_ID = re.compile(r"[0-9a-f]{8}")
 RUN_LOCK = re.compile(r"[0-9a-f]{8}\.lock")
 SNAPSHOT = re.compile(r"\.snapshot-[0-9a-f]{8}")  # of a backup under way; people name nothing so
-SNAPSHOT_SECONDS = 86_400  # a backup takes less: one that is older was killed
-DATASET_FILE = re.compile(r"[0-9a-f]{64}\.npz")
+SNAPSHOT_LOCK = re.compile(r"snapshot-[0-9a-f]{8}\.lock")
+SNAPSHOT_SECONDS = 86_400  # a backup of a version without locks takes less: one that is older was killed
+STAGE = re.compile(r"unpack-[0-9a-f]{8}")  # of a run that is being unpacked
+UNPACK_LOCK = "unpack.lock"
 
 
 def new_run_id() -> str:
@@ -86,7 +103,8 @@ def check_name(name: str, kind: str = "run") -> str:
         )
     if not NAME.fullmatch(name):
         raise StoreError(
-            f"{name!r} cannot name a {kind}; use letters, digits, '-', '_' and '.', and begin with a letter or digit"
+            f"{shown(name)} cannot name a {kind}; "
+            "use letters, digits, '-', '_' and '.', and begin with a letter or digit"
         )
     return name
 
@@ -171,7 +189,8 @@ def find_run(session: Session, run: str, *, trashed: bool = False) -> RunRow:
         return found
     if trashed:
         names = [row.name for row in rows]
-        raise RunNotFoundError(f"no run called {run!r} is in the trash; there are: {_some(names) if names else 'none'}")
+        there = _some(names) if names else "none"
+        raise RunNotFoundError(f"no run called {shown(run)} is in the trash; there are: {there}")
     thrown_away = match_row(run, list_run_rows(session, trashed=True))
     if thrown_away is not None:
         raise RunNotFoundError(in_trash_message(thrown_away))
@@ -207,10 +226,10 @@ def match_row(
 
 def _not_found(run: str, names: list[str]) -> str:
     if not names:
-        return f"no run is called {run!r}: the store is empty; make one with `alvin run`"
+        return f"no run is called {shown(run)}: the store is empty; make one with `alvin run`"
     near = difflib.get_close_matches(run, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are: {_some(names)}"
-    return f"no run is called {run!r}; {hint}"
+    return f"no run is called {shown(run)}; {hint}"
 
 
 def _some(names: list[str], most: int = 8) -> str:
@@ -227,7 +246,7 @@ def remove_run(store: Store, run: RunRow) -> None:
 
 def delete_run_rows(session: Session, run_id: str) -> None:
     """Delete all that the database holds of a run. What is left of it on the disk goes with `sweep_store`."""
-    for table in (AddedExampleRow, LabelRow, MarkRow, ProposalRow, RoundRow, TrashRow, ComparisonCellRow):
+    for table in OF_A_RUN:
         session.execute(delete(table).where(table.run_id == run_id))
     session.execute(delete(RunRow).where(RunRow.id == run_id))
 
@@ -239,20 +258,33 @@ def sweep_store(store: Store) -> list[Path]:
     """
     found = store_leftovers(store)
     remove(found)
+    sweep_elsewhere(store)
     return found
 
 
 def store_leftovers(store: Store) -> list[Path]:
     """Return what `sweep_store` would remove. The caller holds the store's lock."""
-    with store.read() as session:
-        rows = list(session.scalars(select(RunRow)))
-        digests = {row.dataset for row in rows}.union(session.scalars(select(ComparisonRow.dataset)))
+    run_ids, datasets = named_files(store)
+    staged = leftovers(store.path / "runs", (), STAGE)
     return [
-        *leftovers(store.path / "runs", {row.id for row in rows}, RUN_ID),
-        *leftovers(store.path / "datasets", {dataset_path(Path(), digest).name for digest in digests}, DATASET_FILE),
-        *leftovers(store.path / "locks", {f"{row.id}.lock" for row in rows}, RUN_LOCK),
-        *(path for path in leftovers(store.path, (), SNAPSHOT) if _is_old(path)),
+        *leftovers(store.path / "runs", run_ids, RUN_ID),
+        *(staged if staged and store.database.is_free(Path(UNPACK_LOCK).stem) else ()),
+        *leftovers(store.path / "datasets", datasets, DATASET_FILE),
+        *leftovers(store.path / "locks", {f"{run_id}.lock" for run_id in run_ids}, RUN_LOCK),
+        *(path for path in leftovers(store.path, (), SNAPSHOT) if _is_abandoned(store, path)),
+        *(path for path in leftovers(store.path / "locks", (), SNAPSHOT_LOCK) if store.database.is_free(path.stem)),
     ]
+
+
+def snapshot_lock(store: Store, staged: Path) -> Path:
+    """The file that a backup holds the lock of as long as its snapshot is needed."""
+    return store.path / "locks" / f"{staged.name.removeprefix('.')}.lock"
+
+
+def _is_abandoned(store: Store, staged: Path) -> bool:
+    """Whether the backup that made a snapshot is gone. Its lock tells, and no clock."""
+    lock = snapshot_lock(store, staged)
+    return store.database.is_free(lock.stem) if lock.exists() else _is_old(staged)
 
 
 def _is_old(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The tables of the store. Labels, marks and rounds are only ever added; an undo is one more event."""
+"""The tables of the store. Labels, opinions, marks and rounds are only ever added; an undo is one more event."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ __all__ = [
     "ComparisonRow",
     "JobRow",
     "LabelRow",
+    "LeaseRow",
     "MarkRow",
     "MetaRow",
+    "OpinionRow",
     "ProposalRow",
     "RoundRow",
     "RunRow",
@@ -25,9 +27,9 @@ __all__ = [
     "TrashRow",
 ]
 
-# 1 had no marks, no trash and no jobs, 2 no comparisons, 3 no slices and no added examples; an older store gets the
-# tables when it is opened.
-SCHEMA_VERSION = 4
+# 1 had no marks, no trash and no jobs, 2 no comparisons, 3 no slices and no added examples, 4 no opinions and no
+# leases; an older store gets the tables when it is opened.
+SCHEMA_VERSION = 5
 
 # A proposal carries the number of the round that made it. The one that asks a person for the initial set comes
 # before any round.
@@ -136,6 +138,44 @@ class MarkRow(Table):
     note: Mapped[str] = mapped_column(Text)  # of a note, its text, which may be empty: the note is taken off
     annotator: Mapped[str] = mapped_column(Text)
     created_at: Mapped[str] = mapped_column(String(32))
+
+
+class OpinionRow(Table):
+    """One event of an example that several people annotate: one of them gave an opinion, or it was taken back.
+
+    What the opinions come to is a label event like any other, added in the same transaction as the last of them.
+    """
+
+    __tablename__ = "opinions"
+    __table_args__ = (
+        ForeignKeyConstraint(["run_id"], ["runs.id"]),
+        Index("opinions_of_an_example", "run_id", "example_id"),
+    )
+
+    run_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)  # 1, 2, 3, … in each run
+    example_id: Mapped[str] = mapped_column(Text)
+    label: Mapped[str] = mapped_column(Text)  # the class's name; of an undo, the opinion taken back
+    annotator: Mapped[str] = mapped_column(Text)  # whose opinion it is
+    by: Mapped[str] = mapped_column(Text)  # who gave it or took it back: who undoes a label undoes others' opinions
+    action: Mapped[str] = mapped_column(String(8))  # "opinion" or "undo"
+    round_no: Mapped[int] = mapped_column(Integer)  # whose proposal it is on; -1 before any round
+    label_seq: Mapped[int] = mapped_column(Integer)  # the newest label event once this was stored: orders the two logs
+    created_at: Mapped[str] = mapped_column(String(32))
+
+
+class LeaseRow(Table):
+    """An example that is held for an annotator until a time. It ends by itself; nothing is lost with it."""
+
+    __tablename__ = "leases"
+    __table_args__ = (ForeignKeyConstraint(["run_id"], ["runs.id"]),)
+
+    run_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    example_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    annotator: Mapped[str] = mapped_column(Text, primary_key=True)
+    clock: Mapped[str] = mapped_column(String(64))  # which clock the times are of; those of another say nothing
+    taken_at: Mapped[float] = mapped_column(Float)  # seconds
+    until: Mapped[float] = mapped_column(Float)
 
 
 class TrashRow(Table):

@@ -15,6 +15,7 @@ import numpy as np
 
 from alvin_core.errors import PoolError, SettingsError
 from alvin_core.settings import RunSettings
+from alvin_core.shown import shown
 from alvin_core.strategies.pool import Pool
 from alvin_core.types import Selection
 
@@ -147,5 +148,5 @@ def get_strategy(name: str) -> Strategy:
     if name not in _TABLE:
         near = difflib.get_close_matches(name, _TABLE, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise SettingsError(f"no strategy is called {name!r}; {hint}there are: {', '.join(_TABLE)}")
+        raise SettingsError(f"no strategy is called {shown(name)}; {hint}there are: {', '.join(_TABLE)}")
     return _TABLE[name]

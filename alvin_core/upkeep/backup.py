@@ -9,11 +9,11 @@ import os
 import secrets
 import shutil
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,6 +24,8 @@ from alvin_core.store.arrays import NEW, TEMPORARY, disk_reason, make_folder, sy
 from alvin_core.store.database import Store, open_store
 from alvin_core.store.datasets import dataset_path
 from alvin_core.store.labels import now
+from alvin_core.store.read_only import may_write
+from alvin_core.store.runs import snapshot_lock
 from alvin_core.store.tables import SCHEMA_VERSION, ComparisonRow, RoundRow, RunRow
 from alvin_core.upkeep.backup_format import (
     FORMAT,
@@ -33,11 +35,13 @@ from alvin_core.upkeep.backup_format import (
     row_of,
     table_member,
 )
+from alvin_core.upkeep.elsewhere import bring_round, bring_store
 from alvin_core.upkeep.verifying import cache_entries
 
 __all__ = ["backup_store"]
 
 ROWS_AT_ONCE = 1000
+MOST_PASSES = 4  # over the files before the store is locked; what came since the last of them is little
 
 
 def backup_store(
@@ -69,8 +73,9 @@ def backup_store(
 
     Notes
     -----
-    Arrays are never written again, so that for the moment of the snapshot alone each is given a second name in the
-    store's folder, from which it is copied at leisure. Who deletes a run in that moment waits.
+    Arrays are never written again, so each is given a second name in the store's folder, from which it is copied at
+    leisure; where the disk has no hard links, a copy. Nearly all of that is done before the moment of the snapshot, in
+    which alone those who make or delete runs wait.
     """
     opened = open_store(store)
     file = file.expanduser().absolute()
@@ -82,7 +87,7 @@ def backup_store(
         raise StoreError(f"there is no folder {file.parent}; make it, or name another file")
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}{TEMPORARY}")
     try:
-        with _snapshot(opened, cache=cache) as staged:
+        with _snapshot(opened, file.parent, cache=cache) as staged:
             n_files = _write(temporary, staged, progress, compressed=file.suffix == ".gz")
         temporary.replace(file)
         sync_folder(file.parent)
@@ -94,57 +99,125 @@ def backup_store(
 
 
 @contextmanager
-def _snapshot(store: Store, *, cache: bool) -> Iterator[Path]:
-    """Lend a folder with all that belongs to the store at one moment."""
-    staged = store.path / f".snapshot-{secrets.token_hex(4)}"
+def _snapshot(store: Store, beside: Path, *, cache: bool) -> Iterator[Path]:
+    """Lend a folder with all that belongs to the store at one moment; ``beside`` is for a store to be read only."""
+    name = f".snapshot-{secrets.token_hex(4)}"
+    if not may_write(store.path):
+        with _snapshot_elsewhere(store, beside / name, cache=cache) as staged:
+            yield staged
+        return
+    staged = store.path / name
+    lock = snapshot_lock(store, staged)
+    # Held to the end: it tells that somebody needs the folder. It is there before the folder is.
+    with store.database.lock(lock.stem, subject=f"the snapshot {staged.name}"):
+        try:
+            lock.touch()  # where locks are the database's, this tells that there is one to ask for
+            make_folder(staged)
+            _gather_ahead(store, staged)
+            with store.read() as session:
+                with store.lock():
+                    _gather(_named_files(store, session), staged)
+                _write_tables(session, staged)
+            if cache:
+                _gather_cache(store, staged)
+            yield staged
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def _snapshot_elsewhere(store: Store, staged: Path, *, cache: bool) -> Iterator[Path]:
+    """Lend a folder outside a store that this user may only read, and so not lock: what is deleted meanwhile is missed.
+
+    Nothing is wrong with a snapshot where nothing is missing: files are never written again.
+    """
     try:
+        make_folder(staged)
         with store.read() as session:
-            with store.lock():
-                make_folder(staged)
-                _link_files(store, session, staged)
-            for table in TABLES:
-                _write_table(session, table, staged / table_member(table))
+            _gather(_named_files(store, session), staged)
+            _write_tables(session, staged)
         if cache:
-            for key in cache_entries(store):
-                _link_entry(store.cache / key, staged / "cache" / key)
+            _gather_cache(store, staged)
         yield staged
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
 
-def _link_files(store: Store, session: Session, staged: Path) -> None:
-    """Give every file that the database names a second name."""
+def _write_tables(session: Session, staged: Path) -> None:
+    for table in TABLES:
+        _write_table(session, table, staged / table_member(table))
+
+
+def _gather_cache(store: Store, staged: Path) -> None:
+    for key in cache_entries(store):
+        _gather_entry(store.cache / key, staged / "cache" / key)
+
+
+def _gather_ahead(store: Store, staged: Path) -> None:
+    """Gather what is there before the store is locked: where there are no hard links, copying takes long."""
+    bring_store(store)
+    for _ in range(MOST_PASSES):
+        with store.read() as session:
+            found = _named_files(store, session, missing="skip")
+        waiting = {target: source for target, source in found.items() if not (staged / target).exists()}
+        for target, source in waiting.items():
+            with suppress(FileNotFoundError):  # deleted meanwhile, so that the snapshot will not name it
+                _link_or_copy(source, staged / target)
+        if not waiting:
+            return
+
+
+def _named_files(store: Store, session: Session, *, missing: Literal["raise", "skip"] = "raise") -> dict[Path, Path]:
+    """Return where every file that the database names belongs in a snapshot, and where it is."""
     digests = {*session.scalars(select(RunRow.dataset)), *session.scalars(select(ComparisonRow.dataset))}
-    for digest in sorted(digests):
-        _link(dataset_path(store.path, digest), dataset_path(staged, digest))
+    found = {dataset_path(Path(), digest): dataset_path(store.path, digest) for digest in sorted(digests)}
     for run_id, folder in session.execute(select(RoundRow.run_id, RoundRow.folder)):
-        _link_folder(store.run_folder(run_id) / folder, staged / "runs" / run_id / folder)
+        target, source = Path("runs", run_id, folder), store.run_folder(run_id) / folder
+        bring_round(source)
+        try:
+            found |= {target / path.name: path for path in _whole_files(source)}
+        except FileNotFoundError as error:
+            if missing == "raise":
+                raise StoreError(f"{source} is missing; see what else is with `alvin verify`") from error
+    return found
 
 
-def _link_folder(source: Path, target: Path) -> None:
-    if not source.is_dir():
-        raise StoreError(f"{source} is missing; see what else is with `alvin verify`")
-    for path in sorted(source.iterdir()):
-        if NEW not in path.name and TEMPORARY not in path.name:
-            _link(path, target / path.name)
+def _whole_files(folder: Path) -> list[Path]:
+    """Return the files of a folder, without those that are being written."""
+    return [path for path in sorted(folder.iterdir()) if NEW not in path.name and TEMPORARY not in path.name]
 
 
-def _link_entry(source: Path, target: Path) -> None:
+def _gather(named: Mapping[Path, Path], staged: Path) -> None:
+    """Let a snapshot hold all files that are named, and no other. The caller holds the store's lock."""
+    for target, source in named.items():
+        if (staged / target).exists():
+            continue
+        try:
+            _link_or_copy(source, staged / target)
+        except FileNotFoundError as error:
+            if not source.name.startswith("map-"):  # a map was being replaced; it is derived
+                raise StoreError(f"{source} is missing; see what else is with `alvin verify`") from error
+    for path in [one for one in staged.rglob("*") if one.is_file()]:
+        if path.relative_to(staged) not in named:
+            path.unlink()
+
+
+def _gather_entry(source: Path, target: Path) -> None:
     """Give an encoding a second name, or leave it out: the cache may be deleted at any time."""
     try:
-        _link_folder(source, target)
-    except StoreError:
+        for path in _whole_files(source):
+            _link_or_copy(path, target / path.name)
+    except FileNotFoundError:
         shutil.rmtree(target, ignore_errors=True)
 
 
-def _link(source: Path, target: Path) -> None:
+def _link_or_copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
-    except FileNotFoundError as error:
-        if source.name.startswith("map-"):  # a map was being replaced; it is derived
-            return
-        raise StoreError(f"{source} is missing; see what else is with `alvin verify`") from error
+    except FileNotFoundError:
+        raise
     except OSError:  # the disk has no hard links
         shutil.copyfile(source, target)
 

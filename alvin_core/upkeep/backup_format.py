@@ -25,8 +25,8 @@ from sqlalchemy import Table as SqlTable
 
 from alvin_core.errors import StoreError
 from alvin_core.store.rounds import ROUND_FOLDER
-from alvin_core.store.runs import RUN_ID
-from alvin_core.store.tables import MetaRow, Table
+from alvin_core.store.sweeping_elsewhere import RUN_ID
+from alvin_core.store.tables import LeaseRow, MetaRow, Table
 
 __all__ = [
     "FORMAT",
@@ -45,8 +45,10 @@ FORMAT, FORMAT_VERSION = "alvin-store", 1
 MANIFEST = "backup.json"
 PIECE = 2**20
 LONGEST_ROW = 2**28  # bytes; a slice of a billion examples is 2 ** 27
-# In an order in which every row comes after what it refers to. What `meta` says is the restoring program's to say.
-TABLES = tuple(one for one in Table.metadata.sorted_tables if one.name != MetaRow.__tablename__)
+# In an order in which every row comes after what it refers to. What `meta` says is the restoring program's to say, and
+# what somebody holds for minutes has ended when a backup is restored.
+LEFT_OUT = (MetaRow.__tablename__, LeaseRow.__tablename__)
+TABLES = tuple(one for one in Table.metadata.sorted_tables if one.name not in LEFT_OUT)
 # What a store makes paths or names of files of: with anything else there, deleting a run would delete elsewhere.
 DIGEST = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

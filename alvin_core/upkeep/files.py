@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,13 @@ RETRAIN = "train it again from its record with --repair --retrain, or restore th
 
 
 def check_files(
-    records: RunRecords, dataset: Dataset, folder: Path, report: StoreReport, *, thorough: bool = True
+    records: RunRecords,
+    dataset: Dataset,
+    folder: Path,
+    report: StoreReport,
+    *,
+    thorough: bool = True,
+    leave: Collection[int] = (),
 ) -> list[int]:
     """Check the arrays of a run's rounds; return the rounds that are damaged.
 
@@ -40,10 +46,12 @@ def check_files(
         Gets what is found.
     thorough : bool
         Read every byte; else only what tells sizes.
+    leave : collection of int
+        Rounds that are not looked at.
     """
     ids = np.concatenate([dataset.ids, np.asarray([one.example_id for one in records.added], dtype=np.str_)])
     damaged = []
-    for one in records.rounds:
+    for one in (one for one in records.rounds if one.round_no not in leave):
         subject = f"{records.subject}, round {one.round_no}"
         try:
             report.n_files += check_sums(folder / one.folder, every_byte=thorough)

@@ -15,17 +15,24 @@ from alvin_core.run.replaying import retrain_round
 from alvin_core.run.slice_lookup import StoredSlices
 from alvin_core.store.arrays import make_folder, remove
 from alvin_core.store.database import Store, open_store
+from alvin_core.store.mirror import mirror_at
 from alvin_core.store.runs import sweep_store
+from alvin_core.store.sweeping_elsewhere import leftovers_elsewhere
 from alvin_core.store.tables import RunRow
 from alvin_core.upkeep.database import check_database, rebuild_indices
+from alvin_core.upkeep.elsewhere import Elsewhere, look_elsewhere
 from alvin_core.upkeep.files import check_files, damaged_maps, run_leftovers
 from alvin_core.upkeep.findings import StoreReport
+from alvin_core.upkeep.mending_elsewhere import (
+    SET_ASIDE,
+    mend_datasets_elsewhere,
+    mend_mark,
+    mend_run_elsewhere,
+)
 from alvin_core.upkeep.records import RunRecords, check_records, read_records
 from alvin_core.upkeep.verifying import cache_entries, ids_of, if_idle, verify_store
 
 __all__ = ["repair_store"]
-
-SET_ASIDE = "damaged"  # the folder of the store that damaged arrays go to
 
 
 def repair_store(
@@ -66,17 +73,25 @@ def repair_store(
         done.append("rebuilt the indices of the database")
     with opened.read() as session:
         rows = list(session.scalars(select(RunRow).order_by(RunRow.created_at, RunRow.id)))
+    done += mend_mark(opened)
+    elsewhere = look_elsewhere(opened, StoreReport(""), thorough=True)
+    if elsewhere is not None:
+        done += mend_datasets_elsewhere(opened, elsewhere)
     for row in rows:
         with if_idle(opened, row) as idle:
             if idle:
-                done += _mend_run(opened, row, progress, retrain=retrain)
+                done += _mend_run(opened, row, elsewhere, progress, retrain=retrain)
     done += _mend_cache(opened)
     with opened.lock():
+        left = leftovers_elsewhere(opened) if elsewhere is not None and elsewhere.reached else []
         done += [f"removed {path.relative_to(opened.path)}, of no run" for path in sweep_store(opened)]
+        done += [f"removed {path.name} where the arrays are kept, of no run" for path in left]
     return done, verify_store(store, progress=progress)
 
 
-def _mend_run(store: Store, row: RunRow, progress: Progress, *, retrain: bool) -> list[str]:
+def _mend_run(
+    store: Store, row: RunRow, elsewhere: Elsewhere | None, progress: Progress, *, retrain: bool
+) -> list[str]:
     with store.read() as session:
         if session.get(RunRow, row.id) is None:
             return []
@@ -84,8 +99,12 @@ def _mend_run(store: Store, row: RunRow, progress: Progress, *, retrain: bool) -
     folder, done = store.run_folder(row.id), []
     maps, left = damaged_maps(folder, [one.folder for one in records.rounds]), run_leftovers(records, folder)
     remove([*maps, *left])
+    if elsewhere is not None:
+        elsewhere.mirror.discard(maps)
     done += [f"removed {path.relative_to(store.path)}, a damaged map" for path in maps]
     done += [f"removed {path.relative_to(store.path)}, of no round" for path in left]
+    if elsewhere is not None:
+        done += mend_run_elsewhere(elsewhere, records, folder)
     if retrain:
         done += _retrain(store, records, progress)
     return done
@@ -124,6 +143,9 @@ def _set_aside(store: Store, run_id: str, folder: str) -> None:
     with store.lock():  # a backup may be giving it a second name
         if source.exists():
             source.rename(aside / f"{run_id}-{folder}")
+        mirror = mirror_at(store.path)
+        if mirror is not None:
+            mirror.discard([source])
 
 
 def _mend_cache(store: Store) -> list[str]:

@@ -10,12 +10,14 @@ from sqlalchemy.orm import Session
 from alvin_core.store.added import COUNTERFACTUAL, added_rows
 from alvin_core.store.labels import label_events
 from alvin_core.store.marks import mark_events
+from alvin_core.store.opinions import opinion_events
 from alvin_core.store.rounds import list_rounds, proposal
 from alvin_core.store.tables import (
     INITIAL_PROPOSAL,
     AddedExampleRow,
     LabelRow,
     MarkRow,
+    OpinionRow,
     RoundRow,
     RunRow,
 )
@@ -34,6 +36,7 @@ class RunRecords:
     rounds: list[RoundRow]
     proposals: dict[int, list[str]]  # round -> ids in the order of their ranks
     labels: list[LabelRow]
+    opinions: list[OpinionRow]
     marks: list[MarkRow]
     added: list[AddedExampleRow]
 
@@ -46,13 +49,14 @@ class RunRecords:
 def read_records(session: Session, run: RunRow) -> RunRecords:
     """Read a run's records."""
     rounds = list_rounds(session, run.id)
-    last = max((one.round_no for one in rounds), default=INITIAL_PROPOSAL)
-    numbers = range(INITIAL_PROPOSAL, last + 1)
+    # Of a database or a backup that was changed, the last number tells nothing: it may be billions.
+    numbers = sorted({INITIAL_PROPOSAL, *(one.round_no for one in rounds)})
     return RunRecords(
         run=run,
         rounds=rounds,
         proposals={number: proposal(session, run.id, number) for number in numbers},
         labels=label_events(session, run.id),
+        opinions=opinion_events(session, run.id),
         marks=mark_events(session, run.id),
         added=added_rows(session, run.id),
     )
@@ -72,6 +76,7 @@ def check_records(records: RunRecords, ids: Collection[str], classes: Collection
     """
     known = _Ids(ids, {one.example_id for one in records.added})
     held_at = _check_labels(records, known, classes, report)
+    _check_opinions(records, known, classes, report)
     _check_numbers(records, report)
     _check_rounds(records, held_at, report)
     for number, proposed in records.proposals.items():
@@ -122,18 +127,50 @@ def _check_labels(
     return held_at
 
 
+def _check_opinions(records: RunRecords, known: _Ids, classes: Collection[str], report: StoreReport) -> None:
+    """Check the opinion events one after another, and that the log of labels was never behind them."""
+    subject, held, newest = f"{records.subject}, opinions", dict[tuple[str, str], str](), 0
+    proposed = {number: set(ids) for number, ids in records.proposals.items()} if records.opinions else {}
+    _check_known([one.example_id for one in records.opinions], known, subject, report)
+    for event in records.opinions:
+        where, key = f"event {event.seq}", (event.example_id, event.annotator)
+        if event.label not in classes:
+            report.damage(subject, f"{where} has the class {event.label!r}, which the data has not", LOST)
+        if event.example_id not in proposed.get(event.round_no, ()):
+            report.damage(subject, f"{where} is on {key[0]!r}, which round {event.round_no} did not propose", LOST)
+        if not newest <= event.label_seq <= len(records.labels):
+            n_labels = len(records.labels)
+            report.damage(
+                subject, f"{where} follows label event {event.label_seq}, not of {newest} to {n_labels}", LOST
+            )
+        newest = max(newest, event.label_seq)
+        if event.action == "opinion":
+            if key in held:
+                report.damage(subject, f"{where} is a second opinion of {key[1]!r} on {key[0]!r}", LOST)
+            held[key] = event.label
+        elif event.action == "undo":
+            if held.pop(key, None) != event.label:
+                report.damage(subject, f"{where} takes back an opinion on {key[0]!r} that was not given", LOST)
+        else:
+            report.damage(subject, f"{where} is of the unknown kind {event.action!r}", LOST)
+
+
 def _check_numbers(records: RunRecords, report: StoreReport) -> None:
     """Check that what is counted is counted without gaps: a gap is an event that was lost."""
     counted = {
         "labels": ([one.seq for one in records.labels], 1),
+        "opinions": ([one.seq for one in records.opinions], 1),
         "marks": ([one.seq for one in records.marks], 1),
         "rounds": ([one.round_no for one in records.rounds], 0),
         "added examples": ([one.number for one in records.added], 0),
     }
     for name, (numbers, start) in counted.items():
-        missing = sorted(set(range(start, max(numbers, default=start - 1) + 1)) - set(numbers))
-        if missing:
-            report.damage(f"{records.subject}, {name}", f"number {missing[0]} is missing", LOST)
+        expected = start
+        for number in sorted({one for one in numbers if one >= start}):
+            if number > expected:
+                report.damage(f"{records.subject}, {name}", f"number {expected} is missing", LOST)
+                break
+            expected = number + 1
     came_with = [one.example_id for one in records.labels if one.source == COUNTERFACTUAL and one.action == "label"]
     if sorted(came_with) != sorted(one.example_id for one in records.added):
         report.damage(f"{records.subject}, added examples", "not each has the one label that it came with", LOST)

@@ -15,10 +15,14 @@ from alvin_core.errors import RunBusyError, StoreError
 from alvin_core.progress import Progress, ProgressEvent, silent
 from alvin_core.store.database import Store, open_store
 from alvin_core.store.datasets import load_stored_dataset
+from alvin_core.store.read_only import may_write
+from alvin_core.store.remote import RemoteError
 from alvin_core.store.runs import store_leftovers
 from alvin_core.store.slices import list_slices
+from alvin_core.store.sweeping_elsewhere import leftovers_elsewhere
 from alvin_core.store.tables import ComparisonRow, RunRow
 from alvin_core.upkeep.database import check_database
+from alvin_core.upkeep.elsewhere import Elsewhere, look_elsewhere
 from alvin_core.upkeep.files import check_files, run_leftovers
 from alvin_core.upkeep.findings import StoreReport
 from alvin_core.upkeep.records import LOST, RunRecords, check_records, read_records
@@ -67,7 +71,8 @@ def verify_store(store: Path | str, *, thorough: bool = True, progress: Progress
         return report
     entries = cache_entries(opened) if thorough else []
     steps = len(rows) + len(entries)
-    datasets = _Datasets(opened, report)
+    elsewhere = look_elsewhere(opened, report, thorough=thorough)
+    datasets = _Datasets(opened, report, elsewhere)
     for number, row in enumerate(rows):
         progress(ProgressEvent("verify", number, steps))
         _verify_run(opened, row, datasets, report, thorough=thorough)
@@ -82,7 +87,7 @@ def verify_store(store: Path | str, *, thorough: bool = True, progress: Progress
                 mendable=True,
             )
         report.n_files += 1
-    _find_leftovers(opened, report)
+    _find_leftovers(opened, report, elsewhere)
     progress(ProgressEvent("verify", steps, steps))
     return report
 
@@ -112,8 +117,9 @@ def if_idle(store: Store, row: RunRow) -> Iterator[bool]:
 class _Datasets:
     """The data sets of a store, each read and checked once; the last one is kept, as runs of one come together."""
 
-    def __init__(self, store: Store, report: StoreReport) -> None:
-        self._store, self._report = store, report
+    def __init__(self, store: Store, report: StoreReport, elsewhere: Elsewhere | None) -> None:
+        self._store, self._report, self.elsewhere = store, report, elsewhere
+        self.unread: set[str] = set()  # not lost, but not to be read here either
         self._known: dict[str, Dataset | None] = {}
 
     def of(self, digest: str) -> Dataset | None:
@@ -124,8 +130,13 @@ class _Datasets:
 
     def _load(self, digest: str) -> Dataset | None:
         self._report.n_files += 1
+        if self.elsewhere is not None and not self.elsewhere.check_dataset(digest, self._report):
+            self.unread.add(digest)
+            return None
         try:
             dataset = load_stored_dataset(self._store.path, digest)
+        except RemoteError:  # out of reach is not lost
+            raise
         except StoreError as error:
             self._report.damage(f"data set {digest[:12]}…", str(error).split(";")[0], LOST)
             return None
@@ -163,7 +174,7 @@ def _verify_comparisons(
     """Check the data of comparisons of which no cell was begun: no run has it."""
     for row in rows:
         n_before = len(report.findings)
-        if row.dataset in looked_at or datasets.of(row.dataset) is not None:
+        if row.dataset in looked_at or datasets.of(row.dataset) is not None or row.dataset in datasets.unread:
             continue
         what = f"its data set {row.dataset[:12]}… is lost"
         remedy = f"restore the store from a backup, or `alvin discard {row.name}`"
@@ -178,21 +189,36 @@ def _check_run(
     report.n_runs += 1
     report.n_rounds += len(records.rounds)
     report.n_labels += len(records.labels)
-    dataset = datasets.of(row.dataset)
+    dataset, elsewhere = datasets.of(row.dataset), datasets.elsewhere
+    if row.dataset in datasets.unread:
+        report.note(records.subject, "it was not looked at, as its data set cannot be read here", "see there")
+        return
     if dataset is None:
         report.damage(records.subject, f"its data set {row.dataset[:12]}… is lost", LOST)
         return
     check_records(records, ids_of(records, dataset), dataset.classes, report)
     folder = store.run_folder(row.id)
-    check_files(records, dataset, folder, report, thorough=thorough)
-    if not run_leftovers(records, folder):  # without the run's lock, for which others do not wait
+    leave = () if elsewhere is None else elsewhere.check_run(records, folder, report)
+    check_files(records, dataset, folder, report, thorough=thorough, leave=leave)
+    if not _left(records, folder, elsewhere):  # without the run's lock, for which others do not wait
+        return
+    if not may_write(store.path):
+        report.note(records.subject, "it can be read only here: leftovers were not looked for", "look as its owner")
         return
     with if_idle(store, row) as idle:
         if not idle:
             report.note(records.subject, "a process works on it: leftovers were not looked for", "look again later")
             return
-        for path in run_leftovers(_now(store, row, records), folder):
-            report.leftover(records.subject, f"{path.relative_to(folder)} belongs to no round")
+        for path, where in _left(_now(store, row, records), folder, elsewhere):
+            report.leftover(records.subject, f"{path.relative_to(folder)}{where} belongs to no round")
+
+
+def _left(records: RunRecords, folder: Path, elsewhere: Elsewhere | None) -> list[tuple[Path, str]]:
+    """Return what killed processes left of a run, here and where its arrays are kept."""
+    left = [(path, "") for path in run_leftovers(records, folder)]
+    if elsewhere is not None:
+        left += [(path, f" at {elsewhere.mirror.url}") for path in elsewhere.leftovers(records, folder)]
+    return left
 
 
 def _now(store: Store, row: RunRow, records: RunRecords) -> RunRecords:
@@ -203,13 +229,20 @@ def _now(store: Store, row: RunRow, records: RunRecords) -> RunRecords:
 
 def ids_of(records: RunRecords, dataset: Dataset) -> frozenset[str]:
     """Return the ids of the data set among those that the records name: a table of a million takes 150 MB."""
-    asked = {one.example_id for one in records.labels} | {one.example_id for one in records.marks}
+    asked = {one.example_id for log in (records.labels, records.opinions, records.marks) for one in log}
     asked.update(*records.proposals.values())
     named = np.asarray(sorted(asked), dtype=np.str_)
     return frozenset(named[np.isin(named, dataset.ids)].tolist()) if len(named) else frozenset()
 
 
-def _find_leftovers(store: Store, report: StoreReport) -> None:
+def _find_leftovers(store: Store, report: StoreReport, elsewhere: Elsewhere | None) -> None:
+    if not may_write(store.path):  # so that nothing can be locked
+        report.note("store", "it can be read only here: leftovers of no run were not looked for", "look as its owner")
+        return
     with store.lock():  # whoever makes a run holds it: what nothing names now is named by nothing
         for path in store_leftovers(store):
             report.leftover(path.parent.name, f"{path.name} belongs to no run")
+        if elsewhere is not None and elsewhere.reached:
+            for path in leftovers_elsewhere(store):
+                what = f"{path.name} at {elsewhere.mirror.url} belongs to no run"
+                report.leftover(path.parent.name, what)

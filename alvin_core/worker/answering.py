@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import json
+import logging
 import os
 import queue
 import signal
 import sys
 import threading
-import traceback
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -23,12 +24,16 @@ from pathlib import Path
 from typing import Any
 
 from alvin_core.errors import AlvinError, SettingsError
+from alvin_core.logs import facts, log_about, log_error, set_up_logs
 from alvin_core.run.models import ModelShelf
+from alvin_core.shown import shown
 from alvin_core.worker.executor import NO_MEMORY, Line, _end_with
 from alvin_core.worker.lines import one_line
 from alvin_core.worker.starting import LOG, bound_log
 
 __all__ = ["Desk", "main"]
+
+log = logging.getLogger("alvin_core.worker.answering")
 
 Answer = dict[str, Any]
 ABOUT_RUNS: dict[str, tuple[str, str]] = {
@@ -65,7 +70,7 @@ class Desk:
             return _function(*ABOUT_RUNS[kind])(self._models, params)
         if kind in ABOUT_NO_RUN:
             return _function(*ABOUT_NO_RUN[kind])(params)
-        raise SettingsError(f"no question is called {kind!r}; choose {', '.join((*ABOUT_RUNS, *ABOUT_NO_RUN))}")
+        raise SettingsError(f"no question is called {shown(kind)}; choose {', '.join((*ABOUT_RUNS, *ABOUT_NO_RUN))}")
 
 
 def main(argv: Sequence[str] | None = None, desk: Callable[[Path], Any] = Desk) -> None:
@@ -83,6 +88,7 @@ def main(argv: Sequence[str] | None = None, desk: Callable[[Path], Any] = Desk) 
     arguments = parser.parse_args(argv)
     _end_with(arguments.supervisor)
     _complain_into(arguments.store)
+    set_up_logs(screen=True)
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who started it
     line = Line()
@@ -91,7 +97,8 @@ def main(argv: Sequence[str] | None = None, desk: Callable[[Path], Any] = Desk) 
     answering = desk(arguments.store)
     while True:
         question = questions.get()
-        line.send(**_answered(answering, question))
+        with log_about(question=question["id"]):
+            line.send(**_answered(answering, question))
 
 
 def _listen(line: Line, questions: queue.Queue[dict[str, Any]]) -> None:
@@ -109,16 +116,20 @@ def _answered(desk: Any, question: Mapping[str, Any]) -> dict[str, Any]:
     def refused(kind: str, text: str) -> dict[str, Any]:
         return {"event": "refused", "id": question["id"], "kind": kind, "text": text}
 
+    start = time.perf_counter()
     try:
         answer = _plain(desk.answer(question["kind"], question["params"]))
     except AlvinError as error:
+        told = facts(kind=question["kind"], error=type(error).__name__, seconds=time.perf_counter() - start)
+        log.debug("question refused", extra=told)
         return refused(type(error).__name__, str(error))
-    except MemoryError:
-        traceback.print_exc()
+    except MemoryError as error:
+        log_error(log, "question fails", error)
         return refused("AlvinError", NO_MEMORY)
     except Exception as error:
-        traceback.print_exc()
+        log_error(log, "question fails", error)
         return refused("AlvinError", f"unexpected: {type(error).__name__}: {one_line(error)}")
+    log.debug("question answered", extra=facts(kind=question["kind"], seconds=time.perf_counter() - start))
     return {"event": "answer", "id": question["id"], "answer": answer}
 
 
@@ -141,7 +152,7 @@ def _function(module: str, name: str) -> Callable[..., Answer]:
 
 def _complain_into(store: Path) -> None:
     """Write what goes wrong into the store's log, where there is a store: a terminal is no place for tracebacks."""
-    if not (store / "alvin.db").exists():
+    if not (store / "locks").is_dir():
         return
     bound_log(store)
     with suppress(OSError), (store / LOG).open("ab") as log:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alvin_core.errors import SettingsError, StoreError
+from alvin_core.shown import shown
 from alvin_core.store.comparisons import find_comparison, list_comparison_rows
-from alvin_core.store.database import DATABASE, open_store
+from alvin_core.store.database import open_store
 from alvin_core.store.jobs import active_jobs
+from alvin_core.store.location import has_store
 from alvin_core.store.runs import LONGEST_NAME, check_name, default_name, find_run
 from alvin_core.store.tables import ComparisonRow, RunRow
 
@@ -80,7 +82,7 @@ def _plan(params: Mapping[str, Any], run: RunRow | None) -> ComparisonPlan:
     settings = RunSettings() if run is None else RunSettings.from_dict(run.settings)
     given = params.get("settings") or {}
     if not isinstance(given, Mapping):
-        raise SettingsError(f"settings = {given!r} must be a table of settings, or nothing")
+        raise SettingsError(f"settings = {shown(given)} must be a table of settings, or nothing")
     settings = settings.with_values({"runtime.beside": BESIDE, "annotator": "auto"} | flatten(dict(given)))
     plan = ComparisonPlan(
         strategies=tuple(_names(params, "strategies", STRATEGIES)),
@@ -116,7 +118,7 @@ def _grown(row: ComparisonRow, params: Mapping[str, Any]) -> ComparisonPlan:
 def _free_name(params: Mapping[str, Any], store: Path, source: str, plan: Mapping[str, Any]) -> str:
     """Return the name that was asked for, which must be free, or one made of the data."""
     taken: set[str] = set()
-    if (store / DATABASE).exists():
+    if has_store(store):
         with open_store(store).read() as session:
             taken = {row.name for row in list_comparison_rows(session)}
             waiting = [job.params for job in active_jobs(session, "compare", None)]
@@ -135,7 +137,7 @@ def _free_name(params: Mapping[str, Any], store: Path, source: str, plan: Mappin
 def _text(params: Mapping[str, Any], name: str) -> str:
     value = params.get(name)
     if value is not None and not isinstance(value, str):
-        raise SettingsError(f"{name} = {value!r} must be a text")
+        raise SettingsError(f"{name} = {shown(value)} must be a text")
     return (value or "").strip()
 
 
@@ -144,7 +146,7 @@ def _names(params: Mapping[str, Any], name: str, default: Sequence[str]) -> list
     if value is None:
         return list(default)
     if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
-        raise SettingsError(f"{name} = {value!r} must be a list of names")
+        raise SettingsError(f"{name} = {shown(value)} must be a list of names")
     return list(value)
 
 
@@ -158,16 +160,16 @@ def _seeds(params: Mapping[str, Any], default: tuple[int, ...]) -> tuple[int, ..
     elif _is_whole(value):
         seeds = tuple(range(min(value, MOST_SEEDS + 1)))
     else:
-        raise SettingsError(f"seeds = {value!r} must be a number of seeds, or a list of seeds")
+        raise SettingsError(f"seeds = {shown(value)} must be a number of seeds, or a list of seeds")
     if not 1 <= len(seeds) <= MOST_SEEDS:
-        raise SettingsError(f"seeds = {value!r}: there must be at least 1, and at most {MOST_SEEDS}")
+        raise SettingsError(f"seeds = {shown(value)}: there must be at least 1, and at most {MOST_SEEDS}")
     return seeds
 
 
 def _whole(params: Mapping[str, Any], name: str, default: int, most: int) -> int:
     value = params.get(name, default)
     if not _is_whole(value) or not 1 <= value <= most:
-        raise SettingsError(f"{name} = {value!r} is out of range: it must be a whole number from 1 to {most}")
+        raise SettingsError(f"{name} = {shown(value)} is out of range: it must be a whole number from 1 to {most}")
     return int(value)
 
 
@@ -180,5 +182,5 @@ def _vary(params: Mapping[str, Any]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
     if not isinstance(value, list | tuple) or not all(
         isinstance(one, list | tuple) and len(one) == 2 and isinstance(one[1], list | tuple) for one in value
     ):
-        raise SettingsError(f"vary = {value!r} must be a list of a setting's name and its values")
+        raise SettingsError(f"vary = {shown(value)} must be a list of a setting's name and its values")
     return tuple((str(name), tuple(values)) for name, values in value)

@@ -10,6 +10,7 @@ import argparse
 import ctypes
 import faulthandler
 import json
+import logging
 import os
 import queue
 import signal
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from alvin_core.errors import AlvinError, Cancelled
+from alvin_core.logs import log_about, log_error, set_up_logs
 from alvin_core.progress import ProgressEvent
 from alvin_core.worker.lines import one_line
 from alvin_core.worker.timing import TimeLeft
@@ -35,6 +37,8 @@ NICENESS = 5  # the interface answers first
 SEND_EVERY = 0.1  # seconds between two messages of one stage
 NO_MEMORY = "memory ran out; end other programs, or take fewer examples or a smaller encoder"
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+log = logging.getLogger("alvin_core.worker.executor")
 
 
 class Line:
@@ -161,6 +165,10 @@ class Executor:
             warm_up.interrupt()
 
     def _do(self, request: Request) -> None:
+        with log_about(job=request.id, run_id=request.run_id):
+            self._do_logged(request)
+
+    def _do_logged(self, request: Request) -> None:
         reporter = Reporter(self._line, request.id, self._stops[request.id])
         try:
             reporter.check()
@@ -168,11 +176,14 @@ class Executor:
         except Cancelled:
             self._line.send("cancelled", id=request.id)
         except AlvinError as error:
+            log_error(log, "job fails", error)
             self._line.send("failed", id=request.id, error=one_line(error), traceback=traceback.format_exc())
-        except MemoryError:
+        except MemoryError as error:
+            log_error(log, "job fails", error)
             self._line.send("failed", id=request.id, error=NO_MEMORY, traceback=traceback.format_exc())
         except Exception as error:
             text = f"unexpected: {type(error).__name__}: {one_line(error)}"
+            log_error(log, "job fails", error)
             self._line.send("failed", id=request.id, error=text, traceback=traceback.format_exc())
         else:
             self._line.send("done", id=request.id, result=result)
@@ -190,6 +201,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _end_with(arguments.supervisor)
     faulthandler.enable()
     line = Line()
+    set_up_logs(screen=True)
     _give_way()
     warm_up = None if arguments.cold or os.environ.get("ALVIN_WARM_UP") == "0" else WarmUp()
     # Ctrl-C is for the supervisor; the number is used here to break off the warming up.

@@ -12,6 +12,7 @@ from alvin_core.data.problems import shorten
 from alvin_core.data.samples import sample_names
 from alvin_core.errors import DataError, SettingsError
 from alvin_core.settings import RunSettings
+from alvin_core.shown import shown
 from alvin_core.store.runs import check_name
 
 __all__ = ["KINDS", "NEEDS_RUN", "automatic_map_points", "checked_params", "is_upload"]
@@ -56,7 +57,7 @@ def _project(params: dict[str, Any], _store: Path) -> dict[str, Any]:
         raise SettingsError("a job 'project' needs the parameter 'round', the number of a finished round")
     space = params.get("space", "model")
     if space not in SPACES:
-        raise SettingsError(f"space = {space!r} is unknown; choose one of: {', '.join(SPACES)}")
+        raise SettingsError(f"space = {shown(space)} is unknown; choose one of: {', '.join(SPACES)}")
     return {"round": _whole(params, "round", 0, 0, NO_LIMIT), "space": space}
 
 
@@ -69,14 +70,14 @@ def _create(params: dict[str, Any], store: Path) -> dict[str, Any]:
     path = _locate(data)
     settings = params.get("settings")
     if settings is not None and not isinstance(settings, Mapping):
-        raise SettingsError(f"settings = {settings!r} must be a table of settings, or nothing")
+        raise SettingsError(f"settings = {shown(settings)} must be a table of settings, or nothing")
     chosen = RunSettings.from_dict(settings or {})
     if params.get("seed") is not None:
         chosen = chosen.with_value("seed", params["seed"])
     name = _text(params, "name")
     delete_after = _flag(params, "delete_after")
     if delete_after and not is_upload(Path(path), store):
-        raise SettingsError(f"delete_after: {path} is no upload; only files in {store / 'uploads'} are deleted")
+        raise SettingsError(f"delete_after: {shown(path)} is no upload; only files in {store / 'uploads'} are deleted")
     rounds = params.get("rounds")
     return {
         "path": path,
@@ -136,7 +137,7 @@ def _locate(data: str) -> str:
     if data.startswith("hf:"):
         return data
     if "\0" in data:
-        raise DataError(f"path = {data!r} holds a null byte; no file is called so")
+        raise DataError(f"path = {shown(data)} holds a null byte; no file is called so")
     samples = ", ".join(sample_names())
     try:
         path = Path(data).expanduser()
@@ -154,12 +155,12 @@ def _columns(given: object) -> dict[str, str]:
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise SettingsError(f"columns = {given!r} must be a table of roles and the names of columns")
+        raise SettingsError(f"columns = {shown(given)} must be a table of roles and the names of columns")
     for role, column in given.items():
         if role not in STANDARD_NAMES:
-            raise SettingsError(f"columns: the role {role!r} is unknown; choose from: {', '.join(STANDARD_NAMES)}")
+            raise SettingsError(f"columns: the role {shown(role)} is unknown; choose from: {', '.join(STANDARD_NAMES)}")
         if column is not None and not isinstance(column, str):
-            raise SettingsError(f"columns: {role} = {column!r} must be the name of a column")
+            raise SettingsError(f"columns: {role} = {shown(column)} must be the name of a column")
     return {role: column for role, column in given.items() if column}
 
 
@@ -167,39 +168,39 @@ def _classes(given: object) -> list[str] | None:
     if given is None:
         return None
     if not isinstance(given, list | tuple) or not all(isinstance(name, str) for name in given):
-        raise SettingsError(f"classes = {given!r} must be a list of names")
+        raise SettingsError(f"classes = {shown(given)} must be a list of names")
     return list(given)
 
 
 def _refuse_unknown(kind: str, params: Mapping[str, Any], known: tuple[str, ...]) -> None:
     unknown = [name for name in params if name not in known]
     if unknown:
-        raise SettingsError(f"a job {kind!r} has no parameter {unknown[0]!r}; it takes: {', '.join(known)}")
+        raise SettingsError(f"a job {kind!r} has no parameter {shown(unknown[0])}; it takes: {', '.join(known)}")
 
 
 def _whole(params: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
     value = params.get(name, default)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise SettingsError(f"{name} = {value!r} must be a whole number")
+        raise SettingsError(f"{name} = {shown(value)} must be a whole number")
     if not least <= value <= most:
         limit = f"at least {least}" if most == NO_LIMIT else f"between {least} and {most}"
-        raise SettingsError(f"{name} = {value} is out of range: it must be {limit}")
+        raise SettingsError(f"{name} = {shown(value)} is out of range: it must be {limit}")
     return value
 
 
 def _text(params: Mapping[str, Any], name: str) -> str:
     value = params.get(name)
     if value is not None and not isinstance(value, str):
-        raise SettingsError(f"{name} = {value!r} must be a text")
+        raise SettingsError(f"{name} = {shown(value)} must be a text")
     if value is not None and not value.isprintable() and any("\ud800" <= one <= "\udfff" for one in value):
-        raise SettingsError(f"{name} = {value!r} is no Unicode and cannot be stored; rename the file")
+        raise SettingsError(f"{name} = {shown(value)} is no Unicode and cannot be stored; rename the file")
     return (value or "").strip()
 
 
 def _flag(params: Mapping[str, Any], name: str) -> bool:
     value = params.get(name, False)
     if not isinstance(value, bool):
-        raise SettingsError(f"{name} = {value!r} must be true or false")
+        raise SettingsError(f"{name} = {shown(value)} must be true or false")
     return value
 
 

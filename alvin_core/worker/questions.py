@@ -17,6 +17,7 @@ from typing import Any
 
 from alvin_core import errors
 from alvin_core.errors import AlvinError
+from alvin_core.store.location import store_folder
 from alvin_core.worker.child import Child, Message, how_it_ended
 from alvin_core.worker.starting import python_command
 
@@ -153,7 +154,7 @@ def ask(store: Path | str, kind: str, params: Mapping[str, Any], *, timeout: flo
         Of the class, and with the message, that the work raised; also when there is no answer in time, or the process
         ended twice over one question.
     """
-    return _answerer_of(Path(store).expanduser().absolute()).ask(kind, params, timeout)
+    return _answerer_of(store_folder(store)).ask(kind, params, timeout)
 
 
 def close_answerers() -> None:

@@ -18,7 +18,7 @@ LOG = "worker.log"
 LARGEST_LOG = 2**20  # bytes; twice as much is kept, in two files
 
 
-def start_worker(store: Path | str) -> subprocess.Popen[bytes]:
+def start_worker(store: Path | str, *, tied: bool = False) -> subprocess.Popen[bytes]:
     """Start the worker of a store in a process of its own, which goes on when this one ends.
 
     It writes what goes wrong to ``worker.log`` in the store. Where the store has a worker already, the new one ends
@@ -28,6 +28,8 @@ def start_worker(store: Path | str) -> subprocess.Popen[bytes]:
     ----------
     store : Path or str
         Made when missing.
+    tied : bool
+        End it when this process ends, be it by a kill: it reads its standard input, a pipe held by this process alone.
 
     Raises
     ------
@@ -38,8 +40,8 @@ def start_worker(store: Path | str) -> subprocess.Popen[bytes]:
     bound_log(path)
     with (path / LOG).open("ab") as log:
         return subprocess.Popen(
-            [*python_command("alvin_core.worker"), "--store", str(path)],
-            stdin=subprocess.DEVNULL,
+            [*python_command("alvin_core.worker"), "--store", str(path), *(["--tied"] if tied else [])],
+            stdin=subprocess.PIPE if tied else subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             env=worker_environment(),

@@ -1,21 +1,34 @@
-"""Whether a store has a worker: the worker's lock tells, and a small file beside it what else is to know."""
+"""Whether a store has a worker: the worker's lock tells, and what the worker wrote of itself what else is to know.
+
+In a store on this machine that is a small file beside the lock. In a team's store both are in the database, so that all
+machines see the worker, wherever it is.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from alvin_core.errors import RunBusyError
+from alvin_core.store.database import Store
+from alvin_core.store.location import store_folder
 from alvin_core.store.locks import file_lock
+from alvin_core.store.tables import MetaRow
+
+if TYPE_CHECKING:
+    from alvin_core.store.postgres import PostgresDatabase
 
 __all__ = ["WorkerStatus", "be_the_worker", "worker_status", "write_status"]
 
 LOCK = "worker.lock"
 FILE = "worker.json"
+WORKER = "worker"  # what the lock, and what the worker says, are called in a database
 # Whoever asks for the status takes the lock for a moment; a worker that starts then must not think it is too late.
 PATIENCE_SECONDS = 1.0
 
@@ -33,17 +46,29 @@ class WorkerStatus:
     pid : int or None
     since : str or None
         When it started: ISO 8601, UTC.
+    host : str
+        The machine that it is on; empty where it is this one in any case.
     """
 
     alive: bool
     warm: bool = False
     pid: int | None = None
     since: str | None = None
+    host: str = ""
 
 
 def worker_status(store: Path | str) -> WorkerStatus:
-    """Return whether a store has a worker. Says no where there is no store."""
-    locks = Path(store).expanduser() / "locks"
+    """Return whether a store has a worker. Says no where there is no store.
+
+    Raises
+    ------
+    StoreError
+        When the database of a team's store cannot be reached.
+    """
+    opened = Store(store_folder(store))
+    if opened.database.dialect == "postgresql":
+        return _told_by_database(opened.database)
+    locks = opened.path / "locks"
     told = _read(locks / FILE)
     if told is None or not _is_held(locks / LOCK):
         return WorkerStatus(alive=False)
@@ -60,33 +85,64 @@ def be_the_worker(store: Path) -> Iterator[None]:
     RunBusyError
         When there is one.
     """
-    locks = store / "locks"
+    opened = Store(store)
+    is_file = opened.database.dialect == "sqlite"
     with ExitStack() as held:
         try:
-            held.enter_context(file_lock(locks / LOCK, subject="the worker", wait_seconds=PATIENCE_SECONDS))
+            held.enter_context(opened.database.lock(WORKER, subject="the worker", wait_seconds=PATIENCE_SECONDS))
         except RunBusyError as error:
-            holder = _holder(locks / LOCK)
+            holder = f"process {_holder(store / 'locks' / LOCK)}" if is_file else str(error).partition(" by ")[2]
             raise RunBusyError(
-                f"the store {store} has a worker already: process {holder}; one is enough, or end that one first"
+                f"the store {store} has a worker already: {holder.partition(';')[0]}; one is enough, or end that one "
+                "first"
             ) from error
-        held.callback((locks / FILE).unlink, missing_ok=True)  # before the lock is given back
+        if is_file:  # before the lock is given back
+            held.callback((store / "locks" / FILE).unlink, missing_ok=True)
         yield
 
 
 def write_status(store: Path, *, warm: bool, since: str) -> None:
-    """Tell others of this process, which is the worker."""
+    """Tell others of this process, which is the worker.
+
+    Raises
+    ------
+    StoreError
+        When the database of a team's store cannot be reached, or this is the worker no more.
+    """
     status = WorkerStatus(alive=True, warm=warm, pid=os.getpid(), since=since)
+    opened = Store(store)
+    if opened.database.dialect == "postgresql":
+        told = asdict(status) | {"host": socket.gethostname()}
+        with opened.write() as session:
+            session.merge(MetaRow(key=WORKER, value=json.dumps(told)))
+        return
     path = store / "locks" / FILE
     part = path.with_suffix(".part")
     part.write_text(json.dumps(asdict(status)), encoding="utf-8")
     part.replace(path)
 
 
+def _told_by_database(database: PostgresDatabase) -> WorkerStatus:
+    from alvin_core.store.postgres_locks import holder_of
+
+    holder = holder_of(database, WORKER)
+    told = _read_text((database.facts() or {}).get(WORKER, "")) if holder is not None else None
+    # What another worker said before it ended may still stand there.
+    return told if told is not None and holder is not None and told.pid == holder[1] else WorkerStatus(alive=False)
+
+
 def _read(path: Path) -> WorkerStatus | None:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        return _read_text(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none, or none of ours
+        return None
+
+
+def _read_text(text: str) -> WorkerStatus | None:
+    try:
+        values: Any = json.loads(text)
         status = WorkerStatus(**values)
-    except (OSError, ValueError, TypeError):  # none, or none of ours
+    except (ValueError, TypeError):
         return None
     return status if status.alive is True and isinstance(status.pid, int) else None
 

@@ -11,14 +11,15 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from alvin_core.errors import StoreError
-from alvin_core.store.database import DATABASE, Store, open_store
+from alvin_core.logs import facts, log_about
+from alvin_core.store.database import Store, open_store
 from alvin_core.store.jobs import (
     claim_job,
     end_abandoned,
@@ -52,6 +53,7 @@ class Task:
     """The job at work, and what is not written of it yet."""
 
     id: int
+    began: float = field(default_factory=time.monotonic)
     values: dict[str, Any] = field(default_factory=dict)
     written: float = 0.0  # when, last
     asked: float = 0.0  # when the store was asked whether it is to stop
@@ -110,13 +112,16 @@ class Supervisor:
         log.info("the worker of %s is ready: process %d", self._store.path, os.getpid())
         try:
             while not self._stop:
-                if self._glance() is None:
+                if self._store.database.glance() is None:
                     log.error("the store %s is gone; so is its worker", self._store.path)
                     return 1
                 try:
                     self._turn()
                 except (StoreError, OSError) as error:  # a full disk, most likely, or no room for a process: for now
                     log.error("%s", error)  # noqa: TRY400 - the line says it
+                    if not self._store.database.keeps_locks():
+                        log.error("it is the worker of %s no more; start another", self._store.path)  # noqa: TRY400
+                        return 1
                     time.sleep(AGAIN_SECONDS)
         finally:
             self._close()
@@ -156,22 +161,15 @@ class Supervisor:
         if row is None:
             return
         bound_log(self._store.path)
+        with log_about(job=row.id, run_id=row.run_id):
+            log.info("job begins", extra=facts(kind=row.kind))
         self._task = Task(row.id, written=time.monotonic(), asked=time.monotonic())
         self._child.send(do="job", id=row.id, kind=row.kind, run_id=row.run_id, params=row.params)
 
-    def _glance(self) -> tuple[float, ...] | None:
-        """Return what changes when anybody writes to the store; None when the store is gone."""
-        try:
-            found = [(self._store.path / DATABASE).stat()]
-        except FileNotFoundError:
-            return None
-        with suppress(FileNotFoundError):  # it is there while somebody has the database open
-            found.append((self._store.path / f"{DATABASE}-wal").stat())
-        return tuple(value for one in found for value in (one.st_mtime_ns, one.st_size))
-
     def _may_have_job(self) -> bool:
         """Return whether the queue is worth a look, which costs a hundred times more than a glance at the files."""
-        glance, clock = self._glance(), time.monotonic()
+        self._store.database.confirm_locks()
+        glance, clock = self._store.database.glance(), time.monotonic()
         # Two writes may be too near each other for the files' times, so now and then it looks anyway.
         if glance == self._glanced and clock - self._looked < LOOK_SECONDS:
             return False
@@ -189,6 +187,11 @@ class Supervisor:
                 task.deadline = clock + GRACE_SECONDS
                 self._child.send(do="cancel", id=task.id)
         if task.deadline is not None and clock >= task.deadline:
+            # It may have ended as its time did: what it said last counts, and a job ends in one way.
+            while self._task is not None and self._child is not None and (last := self._child.receive(0.0)) is not None:
+                self._take(last)
+            if self._task is None or task.end is not None:
+                return
             self._replace()
             self._end("cancelled", {})
         elif clock - task.written >= (REPORT_SECONDS if task.values else HEARTBEAT_SECONDS):
@@ -232,6 +235,8 @@ class Supervisor:
     def _write_end(self, task: Task, state: str, values: Mapping[str, Any]) -> None:
         with self._store.write() as session:
             end_job(session, task.id, state, values)
+        with log_about(job=task.id):
+            log.info("job ends", extra=facts(state=state, seconds=time.monotonic() - task.began))
         self._glanced = None  # what waited for this job is to begin now
         self._task = None
 

@@ -36,6 +36,8 @@ class Watch {
           this.show(seen);
           this.follow(seen);
           if (seen.line) pause = BUSY;
+        } else if (answer.status === 401 || answer.status === 403) {
+          this.follow({ stamp: `out-${answer.status}` }); // signed out elsewhere, or without a role: the page says so
         }
       }
     } catch {

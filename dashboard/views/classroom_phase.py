@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from alvin_core import AlvinError, Job, cancel_job, enqueue_job, list_jobs
+from alvin_core import AlvinError, Job, list_jobs
 from dashboard import data
+from dashboard.acting import cancel_job, enqueue_job
 from dashboard.jobs import EVERY, describe
+from dashboard.people import may, why_not
 from dashboard.state import notify
 from dashboard.theme import card, plain
 from dashboard.views.classroom_address import GRIDS, MEASURES, STRATEGIES, Spot, current_spot, redraw
@@ -161,7 +163,11 @@ def render_plan(spot: Spot) -> None:
         "mean over rounds. It is computed once and kept.</div>"
     )
     active = _active()
-    st.button("Compute", key="phase_compute", type="primary", disabled=bool(active), on_click=_compute, width="content")
+    refusal = why_not("owner")
+    st.button(
+        "Compute", key="phase_compute", type="primary", disabled=bool(active or refusal), help=refusal or None,
+        on_click=_compute, width="content",
+    )  # fmt: skip
     st.fragment(_progress, run_every=EVERY if active else None)(tuple(job.id for job in active))
 
 
@@ -193,7 +199,8 @@ def _progress(watched: tuple[int, ...]) -> None:
                 f'<div class="alvin-bar"><i style="width:{100 * min(share, 1):.0f}%"></i></div></div>'
             )
             st.button(
-                "Stopping" if job.cancel else "Cancel", key="phase_cancel", disabled=job.cancel, width="content",
+                "Stopping" if job.cancel else "Cancel", key="phase_cancel", disabled=job.cancel or not may("owner"),
+                help=why_not("owner") or None, width="content",
                 on_click=_cancel, args=(job.id,),
             )  # fmt: skip
     if tuple(job.id for job in jobs) != watched:

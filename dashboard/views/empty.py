@@ -9,8 +9,9 @@ from functools import lru_cache
 
 import streamlit as st
 
-from alvin_core import AlvinError, enqueue_job, sample_names, sample_path
-from dashboard import data, jobs, state, theme
+from alvin_core import AlvinError, sample_names, sample_path
+from dashboard import data, jobs, people, state, theme
+from dashboard.acting import enqueue_job
 from dashboard.state import Place
 
 __all__ = ["render"]
@@ -65,7 +66,8 @@ def _sample(name: str, *, making: bool) -> None:
         key=f"sample_{name}",
         type="primary" if name == "reviews" else "secondary",
         width="stretch",
-        disabled=making,
+        disabled=making or not people.may("owner"),
+        help=people.why_not("owner") or None,
         on_click=_start,
         args=(name,),
     )

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from alvin_core import AlvinError, enqueue_job, strategy_names
+from alvin_core import AlvinError, strategy_names
 from dashboard import data
+from dashboard.acting import enqueue_job
+from dashboard.people import may
 from dashboard.state import Place, go, notify
 from dashboard.theme import plain
 
@@ -58,7 +60,7 @@ def _dialog(place: Place) -> None:
         seed = st.number_input("Seed", 0, 2**32 - 1, value=run.settings.seed, key="fork_seed")
     name = st.text_input("Name", placeholder="made from the data and the strategy", key="fork_name", max_chars=64)
     rounds = st.number_input("Rounds to train at once", 0, 50, 1, key="fork_rounds")
-    if not st.button("Fork", type="primary", key="fork_confirm"):
+    if not st.button("Fork", type="primary", key="fork_confirm", disabled=not may("owner")):
         return
     changes: dict[str, object] = {"budget": int(budget), "seed": int(seed), SLICE: slice_}
     now = {"budget": run.settings.budget, "seed": run.settings.seed, SLICE: run.settings.counter_shortcut.slice}

@@ -7,11 +7,13 @@ from typing import Final
 
 import streamlit as st
 
-from alvin_core import AlvinError, enqueue_job
+from alvin_core import AlvinError
 from dashboard import data
+from dashboard.acting import enqueue_job
 from dashboard.at_hand import is_busy
 from dashboard.figures.strip import round_strip_values
 from dashboard.jobs import job_progress
+from dashboard.people import why_not
 from dashboard.state import Place, go, notify
 from dashboard.theme import TERMS, figure_tile, term
 from dashboard.views import header
@@ -103,10 +105,12 @@ def _actions(place: Place) -> None:
     assert place.run is not None
     waits_for = place.run.waits_for
     busy = is_busy(place.run_id)
+    refusal = why_not("owner")
     st.button(
         "Fork",
         key="fork",
-        help="A new run that shares the rounds before this one",
+        disabled=bool(refusal),
+        help=refusal or "A new run that shares the rounds before this one",
         on_click=ask_to_fork,
         args=(place.run_id,),
     )
@@ -124,8 +128,8 @@ def _actions(place: Place) -> None:
     st.button(
         f"Run {n}",
         key="run_n",
-        disabled=bool(waits_for) or busy,
-        help=f"Annotate and train {n} rounds, one after the other",
+        disabled=bool(waits_for or refusal) or busy,
+        help=refusal or f"Annotate and train {n} rounds, one after the other",
         on_click=enqueue_rounds,
         args=(place.run_id, int(n)),
     )
@@ -133,8 +137,8 @@ def _actions(place: Place) -> None:
         "Step",
         key="step",
         type="primary",
-        disabled=bool(waits_for) or busy,
-        help=_step_help(place, waits_for, busy=busy),
+        disabled=bool(waits_for or refusal) or busy,
+        help=refusal or _step_help(place, waits_for, busy=busy),
         on_click=enqueue_rounds,
         args=(place.run_id, 1),
     )

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from alvin_core import worker_status
-from dashboard import data, state, theme
+from dashboard import data, people, state, theme
 from dashboard.state import NO_ROUND, PAGES, Page, Place
-from dashboard.views import tour
+from dashboard.views import signing_in, tour
 from dashboard.watching import watch
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def render(place: Place) -> None:
         if place.run is not None:
             _chips(place)
         st.session_state[_ACTIONS] = st.container(key="header_actions", horizontal=True)
+        signing_in.render_who(people.person())
         st.button("?", key="tour_open", help="Show the tour", on_click=tour.open_tour, width="content")
     render_notices()
 

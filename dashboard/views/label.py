@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from alvin_core import AlvinError, enqueue_job
+from alvin_core import AlvinError
 from dashboard import data, state
+from dashboard.acting import enqueue_job
 from dashboard.at_hand import is_busy
 from dashboard.jobs import job_progress
 from dashboard.labelling_cues import begin_counting
 from dashboard.labelling_desk import Message
+from dashboard.labelling_queue import left_of, names_of
+from dashboard.labelling_seat import lease_seconds, stamp_of
+from dashboard.people import why_not
 from dashboard.state import Place
-from dashboard.theme import card, empty_state
-from dashboard.views.label_bench import REGION, Bench, bench_of, opinions_of, pool_of
+from dashboard.theme import card, empty_state, plain
+from dashboard.views.label_bench import REGION, Bench, bench_of, opinions_of, pool_of, shown_text
 from dashboard.views.label_browse import render_finder, render_region
 from dashboard.views.label_card import PRESSES, render_card, render_message, state_of, take_press, undo_button
 from dashboard.views.label_side import progress_of, render_name, render_side
@@ -30,6 +34,8 @@ __all__ = ["render"]
 
 ASSETS: Final = Path(__file__).parents[1] / "assets"
 HEIGHT: Final = 668  # pixels of the columns: with the header and the line of jobs they fill a screen of 800
+LOOK_EVERY: Final = 3.0  # seconds between two looks of the browser at what others do
+SEAT: Final = "label_seat"  # key of what tells that somebody is here
 MODE: Final = "label_mode"
 OPENED: Final = "_label_opened"  # the example that the address asked for, once it is in front
 WORDS: Final = {"queue": "Queue", "browse": "Browse"}
@@ -56,7 +62,7 @@ def _furnish() -> None:
     st.html(f"<style>{_asset('label.css')}</style>")
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
@@ -64,6 +70,11 @@ def _asset(name: str) -> str:
 @lru_cache(maxsize=1)
 def _presses() -> Callable[..., object]:
     return st.components.v2.component("alvin_label_presses", js=_asset("label_keys.js"))
+
+
+@lru_cache(maxsize=1)
+def _seat() -> Callable[..., object]:
+    return st.components.v2.component("alvin_label_seat", js=_asset("label_seat.js"))
 
 
 def _open_asked(place: Place, bench: Bench) -> None:
@@ -93,9 +104,20 @@ def _work(place: Place) -> None:
     left, right = st.columns([62, 38], gap="small")
     _draw_columns(place, bench, left, right)
     with st.container(key="label_presses_box"):
+        _sit(bench)
         # Last, and never twice the same: when it arrives in the browser the page is drawn and takes the next press.
         stamp = time.time_ns()
         _presses()(key=PRESSES, data={"stamp": str(stamp)}, height=1, on_press_change=partial(take_press, place))
+
+
+def _sit(bench: Bench) -> None:
+    """Have the browser tell whether its person is here, and follow what others do to the queue."""
+    seat, sight = bench.desk.seat, bench.desk.state
+    told = {"seat": "", "stamp": "", "every": 0}
+    if seat is not None and sight is not None:
+        every = min(LOOK_EVERY, lease_seconds() / 5)
+        told = {"seat": seat.token, "stamp": stamp_of(sight, seat.annotator), "every": round(1000 * every)}
+    _seat()(key=SEAT, data=told, height=1, on_changed_change=lambda: None)
 
 
 def _draw_columns(place: Place, bench: Bench, left: DeltaGenerator, right: DeltaGenerator) -> None:
@@ -103,7 +125,7 @@ def _draw_columns(place: Place, bench: Bench, left: DeltaGenerator, right: Delta
         _mode(place, bench)
         _left(place, bench)
     with right, card("label_right", height=HEIGHT):
-        render_name()
+        render_name(bench)
         if bench.desk.mode == "browse":
             render_finder(place, bench)
         render_side(place, bench)
@@ -122,13 +144,14 @@ def _mode(place: Place, bench: Bench) -> None:
             on_change=_turn,
             args=(place,),
         )
-        if not bench.can_label:
+        if bench.refusal:
+            st.html(f'<span class="label-look-on">Look on: {shown_text(bench.refusal)}.</span>')
+        elif not bench.can_label:
             st.html('<span class="label-hint">Enter your name on the right; the keys work from then on.</span>')
 
 
 def _turn(place: Place) -> None:
-    bench = bench_of(place)
-    bench.desk.turn_to(st.session_state[MODE])
+    bench_of(place).desk.turn_to(st.session_state[MODE])
 
 
 def _left(place: Place, bench: Bench) -> None:
@@ -147,9 +170,13 @@ def _nothing_pending(place: Place, bench: Bench) -> None:
     """Say why the queue is empty and what comes next."""
     st.html(f'<div class="label-state" {state_of(bench)}></div>')
     total = progress_of(bench).total
-    run = bench.run
+    run, others = bench.run, _with_others(bench)
     waits_for = run.waits_for
-    if waits_for:  # such as a second class
+    if others:
+        empty_state(
+            "Nothing is left for you now.", f"{others}. What is given back, or is wanted of you, comes by itself."
+        )
+    elif waits_for:  # such as a second class
         empty_state("The next round cannot be trained yet.", f"{waits_for}. Browse finds more examples to label.")
     elif not bench.n_rounds and run.annotator == "oracle":
         empty_state("Nothing is proposed yet.", "The initial labels come from the data set. Train round 0 to begin.")
@@ -158,17 +185,34 @@ def _nothing_pending(place: Place, bench: Bench) -> None:
     else:
         what = "proposed examples are" if bench.n_rounds else "examples of the initial set are"
         empty_state(f"All {total:,} {what} labeled.", "Train the next round on them, or go on freely under Browse.")
+    refusal = why_not("owner")
     with st.container(key="label_next", horizontal=True, horizontal_alignment="center"):
         st.button(
             "Train the next round" if bench.n_rounds else "Train round 0",
             key="train_next",
             type="primary",
-            disabled=bool(waits_for) or is_busy(place.run_id),
+            disabled=bool(waits_for or others or refusal) or is_busy(place.run_id),
+            help=plain(refusal) if refusal else None,
             on_click=_train,
             args=(place.run_id,),
         )
         undo_button(place, bench)
     render_message(bench)
+
+
+def _with_others(bench: Bench) -> str:
+    """Say what of the proposal is still open though this person's queue is empty; empty where nothing is."""
+    state = bench.desk.state
+    if state is None or not state.n_open:
+        return ""
+    left = left_of(state, bench.annotator)
+    parts = []
+    if left.n_others:
+        parts.append(f"{left.n_others:,} {'is' if left.n_others == 1 else 'are'} with {names_of(left.others)}")
+    if left.n_waiting:
+        wants = "waits" if left.n_waiting == 1 else "wait"
+        parts.append(f"{left.n_waiting:,} {wants} for what others say of {'it' if left.n_waiting == 1 else 'them'}")
+    return " and ".join(parts) or f"{left.n:,} are open"
 
 
 def _train(run_id: str) -> None:

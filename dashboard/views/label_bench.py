@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
+from alvin_core import AlvinError
 from dashboard import data
 from dashboard.labelling_desk import Desk
 from dashboard.labelling_opinions import Opinions
+from dashboard.people import person, why_not
 from dashboard.shelf import Shelf
 from dashboard.state import DEFAULT_ANNOTATOR, Place
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ANNOTATOR",
     "LISTED",
+    "NAME",
     "REGION",
     "Bench",
     "Pool",
@@ -71,12 +74,24 @@ class Pool:
 
 @dataclass(frozen=True)
 class Bench:
-    """A run, the desk that this tab has for it, and who sits there."""
+    """A run, the desk that this tab has for it, and who sits there.
+
+    Attributes
+    ----------
+    run : Run
+    desk : Desk
+    annotator : str
+        Under which name labels are stored; empty where nobody labels here.
+    n_rounds : int
+    refusal : str
+        Why the person before the page may not label, whatever their name; empty when they may.
+    """
 
     run: Run
     desk: Desk
     annotator: str
     n_rounds: int
+    refusal: str = ""
 
     @property
     def can_label(self) -> bool:
@@ -94,16 +109,32 @@ def bench_of(place: Place) -> Bench:
     run = data.opened(place.run_id)
     desk = st.session_state.get(DESK)
     if desk is None or desk.run_id != place.run_id:
+        if desk is not None:
+            _leave(desk)
         desk = st.session_state[DESK] = Desk(place.run_id)
         for of_another_run in (LISTED, REGION):
             st.session_state.pop(of_another_run, None)
-    return Bench(run, desk, _annotator(place), run.n_rounds)
+    refusal = why_not("annotator")
+    return Bench(run, desk, "" if refusal else _annotator(place), run.n_rounds, refusal)
+
+
+def _leave(desk: Desk) -> None:
+    """Give back what was in hand in another run, where it is still there."""
+    try:
+        desk.leave(data.opened(desk.run_id))
+    except AlvinError:  # it was deleted, or the person may not label any more: leases end by themselves
+        return
 
 
 def _annotator(place: Place) -> str:
+    here = person()
+    if here.signed_in:
+        return here.name
     if ANNOTATOR not in st.session_state:
         named = "" if place.annotator == DEFAULT_ANNOTATOR else place.annotator
         st.session_state[ANNOTATOR] = st.session_state.get(NAME) or named
+    elif not st.session_state[ANNOTATOR] and st.session_state.get(NAME):
+        st.session_state[ANNOTATOR] = st.session_state[NAME]  # a dialog that opens an example empties the field
     name = " ".join(str(st.session_state[ANNOTATOR]).split())
     st.session_state[NAME] = name
     return name

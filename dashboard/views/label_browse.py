@@ -12,13 +12,14 @@ from dashboard import data
 from dashboard.colouring import color_by
 from dashboard.components.representation_map import read_state, representation_map
 from dashboard.labelling import BulkPlan, plan_bulk, press_token
+from dashboard.labelling_queue import counts_by_name
 from dashboard.maps import map_data
 from dashboard.plain_text import plain
 from dashboard.regions import region_rows
 from dashboard.state import Place
 from dashboard.theme import empty_state
 from dashboard.views.label_bench import LISTED, REGION, Bench, bench_of, opinions_of, pool_of, shown_text, texts_of
-from dashboard.views.label_card import render_message, state_of, undo_button
+from dashboard.views.label_card import at_work, render_message, state_of, undo_button
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,9 +80,20 @@ def _changed_way(place: Place) -> None:
     elif way == "Uncertain":
         opinions = opinions_of(bench)
         assert opinions is not None  # offered after the first round alone
-        bench.desk.look_again(bench.run, bench.annotator)
-        found = opinions.most_uncertain(bench.desk.held, MOST)
-        _take(bench, found, f"The {len(found):,} unlabeled examples that the model is least sure of, by entropy.")
+        taken, left_out = _left_out(bench)
+        found = opinions.most_uncertain(taken, MOST)
+        said = f"The {len(found):,} unlabeled examples that the model is least sure of, by entropy.{left_out}"
+        _take(bench, found, said)
+
+
+def _left_out(bench: Bench, among: set[str] | None = None) -> tuple[set[str], str]:
+    """Return what cannot be labeled now, since it has a label or others have it in hand, and say how many of those."""
+    desk = bench.desk
+    desk.look_again(bench.run, bench.annotator)
+    desk.share(bench.run, bench.annotator)
+    reserved = {one: names for one, names in desk.reserved.items() if among is None or one in among}
+    said = f" In others' hands: {len(reserved):,} more ({counts_by_name(reserved)})." if reserved else ""
+    return set(desk.held) | set(reserved), said
 
 
 def _search(place: Place) -> None:
@@ -91,19 +103,20 @@ def _search(place: Place) -> None:
         bench.desk.found = []
         return
     hits = pool_of(bench.run).ids[bench.run.search(words)].tolist()
-    bench.desk.look_again(bench.run, bench.annotator)
-    unlabeled = [one for one in hits if one not in bench.desk.held]
+    taken, left_out = _left_out(bench, set(hits))
+    unlabeled = [one for one in hits if one not in taken]
     cut = f"; the first {MOST:,} are listed" if len(unlabeled) > MOST else ""
-    _take(bench, unlabeled[:MOST], f"{len(hits):,} hold these words, {len(unlabeled):,} of them unlabeled{cut}.")
+    said = f"{len(hits):,} hold these words, {len(unlabeled):,} of them unlabeled{cut}.{left_out}"
+    _take(bench, unlabeled[:MOST], said)
 
 
 def _draw(place: Place) -> None:
     bench = bench_of(place)
-    bench.desk.look_again(bench.run, bench.annotator)
-    unlabeled = [one for one in pool_of(bench.run).ids.tolist() if one not in bench.desk.held]
+    taken, left_out = _left_out(bench)
+    unlabeled = [one for one in pool_of(bench.run).ids.tolist() if one not in taken]
     # Another draw at each press; nothing is computed from it, so it needs no seed.
     rows = np.random.default_rng().permutation(len(unlabeled))[:MOST]
-    _take(bench, [unlabeled[row] for row in rows], f"{len(rows):,} of {len(unlabeled):,} unlabeled examples.")
+    _take(bench, [unlabeled[row] for row in rows], f"{len(rows):,} of {len(unlabeled):,} unlabeled examples.{left_out}")
 
 
 def _take(bench: Bench, ids: list[str], said: str) -> None:
@@ -223,15 +236,17 @@ def _plan(place: Place, bench: Bench, region: dict[str, Any]) -> BulkPlan:
         view=f"{place.run_id}/model",
     )
     bench.desk.look_again(bench.run, bench.annotator)
+    bench.desk.share(bench.run, bench.annotator)
     labels = {one: label for one, (label, _) in bench.desk.held.items()}
-    return plan_bulk(columns.ids[points].tolist(), labels)
+    return plan_bulk(columns.ids[points].tolist(), labels, bench.desk.reserved)
 
 
 def _touched(plan: BulkPlan) -> str:
-    """Say which given labels a region touches, as HTML."""
+    """Say which given labels a region touches."""
     given = ", ".join(f"{n:,} {shown_text(name)}" for name, n in plan.given.items())
     kept = f"{plan.n_labeled:,} have a label and keep it: {given}." if plan.given else "None of them has a label yet."
-    return f"<b>{len(plan.ids):,}</b> without a label. {kept}"
+    whose = f" {len(plan.reserved):,} left out, in others' hands: {shown_text(counts_by_name(plan.reserved))}."
+    return f"<b>{len(plan.ids):,}</b> without a label. {kept}{whose if plan.reserved else ''}"
 
 
 def _region_tools(place: Place, bench: Bench, plan: BulkPlan) -> None:
@@ -279,6 +294,7 @@ def _confirm(place: Place, plan: BulkPlan, label: str) -> None:
 
 
 def _label_region(place: Place, plan: BulkPlan, label: str) -> None:
-    bench = bench_of(place)
-    bench.desk.label_region(bench.run, plan, label, bench.annotator)
-    data.labels_changed(place.run_id)
+    bench = at_work(place)
+    if bench is not None:
+        bench.desk.label_region(bench.run, plan, label, bench.annotator)
+        data.labels_changed(place.run_id)

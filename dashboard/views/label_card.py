@@ -19,11 +19,22 @@ from dashboard.labelling import (
     press_token,
 )
 from dashboard.labelling_desk import Message
+from dashboard.labelling_queue import names_of, wanting_words
 from dashboard.plain_text import plain
 from dashboard.state import Place
 from dashboard.views.label_bench import Bench, bench_of, pool_of, shown_text, texts_of
 
-__all__ = ["PRESSES", "render_card", "render_message", "state_of", "take_press", "undo", "undo_button"]
+__all__ = [
+    "PRESSES",
+    "at_work",
+    "is_closed",
+    "render_card",
+    "render_message",
+    "state_of",
+    "take_press",
+    "undo",
+    "undo_button",
+]
 
 PRESSES: Final = "label_presses"  # key of what carries presses from the browser
 
@@ -65,6 +76,7 @@ def _head(bench: Bench, example_id: str) -> None:
         label, who = desk.held[example_id]
         by = f" by {shown_text(who)}" if who else ""
         chips.append(f'<span class="label-chip given"><b>{shown_text(label)}</b>{by}</span>')
+    chips += _shared_chips(bench, example_id)
     where = ""
     if example_id in desk.line:
         at, n = desk.line.index(example_id) + 1, len(desk.line)
@@ -73,6 +85,29 @@ def _head(bench: Bench, example_id: str) -> None:
         f'<div class="label-head"><b>Example <bdi>{shown_text(example_id)}</bdi></b>{"".join(chips)}'
         f"<span>{where}</span></div>"
     )
+
+
+def _shared_chips(bench: Bench, example_id: str) -> list[str]:
+    """Say who else has an example in hand, and how many opinions it wants; what they were is nobody's business yet."""
+    desk = bench.desk
+    one, others = desk.example(example_id), desk.reserved.get(example_id, ())
+    chips = []
+    if others:
+        chips.append(f'<span class="label-chip flagged">with {shown_text(names_of(others))}</span>')
+    elif example_id in desk.offers:
+        chips.append(f'<span class="label-chip">you called it <b>{shown_text(desk.offers[example_id])}</b></span>')
+    wanting = "" if one is None else wanting_words(one)
+    if one is not None and wanting:
+        said = f"{one.wanted} people label this example, each without seeing what the others said"
+        chips.append(f'<span class="label-chip" title="{said}">{wanting}</span>')
+    return chips
+
+
+def is_closed(bench: Bench, example_id: str) -> bool:
+    """Return whether this person cannot label an example now: it has its label, or others have it in hand."""
+    desk = bench.desk
+    is_lost = desk.mode == "browse" and example_id in desk.reserved
+    return not bench.can_label or example_id in desk.held or is_lost
 
 
 def _text(bench: Bench, example_id: str) -> None:
@@ -88,7 +123,7 @@ def _text(bench: Bench, example_id: str) -> None:
 
 
 def _class_buttons(place: Place, bench: Bench, example_id: str) -> None:
-    closed = not bench.can_label or example_id in bench.desk.held
+    closed = is_closed(bench, example_id)
     classes = bench.run.dataset.classes
     with st.container(key="label_keys", horizontal=True, gap="small", vertical_alignment="center"):
         for one in class_keys(classes):
@@ -120,7 +155,7 @@ def _class_buttons(place: Place, bench: Bench, example_id: str) -> None:
 
 def _other_buttons(place: Place, bench: Bench, example_id: str) -> None:
     desk = bench.desk
-    is_flagged, is_held = example_id in desk.flagged, example_id in desk.held
+    is_flagged, is_held = example_id in desk.flagged, example_id in desk.held or example_id in desk.reserved
     with st.container(key="label_tools", horizontal=True, gap="small", vertical_alignment="center"):
         st.button(
             "Next" if desk.mode == "browse" or is_held else "Skip",
@@ -159,7 +194,7 @@ def undo_button(place: Place, bench: Bench) -> None:
         f"Undo the last {len(last.ids):,}" if last is not None and last.is_bulk else "Undo",
         key="undo",
         shortcut=UNDO_KEY,
-        disabled=last is None,
+        disabled=last is None or not bench.can_label,
         on_click=undo,
         args=(place, last),
     )
@@ -193,16 +228,28 @@ def take_press(place: Place) -> None:
         _flag(place, current, current not in desk.flagged)
     else:
         label = next((one.name for one in class_keys(bench.run.dataset.classes) if one.element == name), None)
-        if label is not None and current not in desk.held:
+        if label is not None and not is_closed(bench, current):
             _label(place, current, label)
 
 
 # Callbacks. What they change is on disk when they return; the page is drawn after that.
 
 
-def _label(place: Place, example_id: str, label: str) -> None:
+def at_work(place: Place) -> Bench | None:
+    """Return the bench for something to be done there; None, with a word to the person, where they may not label."""
     bench = bench_of(place)
+    if bench.can_label:
+        return bench
+    bench.desk.message = Message("error", f"Nothing was done: {bench.refusal or 'enter your name first'}.")
+    return None
+
+
+def _label(place: Place, example_id: str, label: str) -> None:
+    bench = at_work(place)
+    if bench is None:
+        return
     bench.desk.label(bench.run, example_id, label, bench.annotator)
+    bench.desk.is_fresh = bench.desk.mode == "queue" and bench.desk.message is None
     data.labels_changed(place.run_id)
 
 
@@ -213,22 +260,27 @@ def _label_other(place: Place, example_id: str, key: str) -> None:
 
 
 def _skip(place: Place, example_id: str) -> None:
-    bench = bench_of(place)
-    bench.desk.skip(bench.run, example_id, bench.annotator)
+    bench = at_work(place)
+    if bench is not None:
+        bench.desk.skip(bench.run, example_id, bench.annotator)
 
 
 def undo(place: Place, given: Given) -> None:
     """Take labels back, as a button's callback."""
-    bench = bench_of(place)
+    bench = at_work(place)
+    if bench is None:
+        return
     bench.desk.undo(bench.run, given, bench.annotator)
     data.labels_changed(place.run_id)
 
 
 def _flag(place: Place, example_id: str, on: bool) -> None:  # a callback's argument has no name
-    bench = bench_of(place)
-    bench.desk.turn_flag(bench.run, example_id, bench.annotator, on=on)
+    bench = at_work(place)
+    if bench is not None:
+        bench.desk.turn_flag(bench.run, example_id, bench.annotator, on=on)
 
 
 def _note(place: Place, example_id: str, key: str) -> None:
-    bench = bench_of(place)
-    bench.desk.write_note(bench.run, example_id, st.session_state[key], bench.annotator)
+    bench = at_work(place)
+    if bench is not None:
+        bench.desk.write_note(bench.run, example_id, st.session_state[key], bench.annotator)

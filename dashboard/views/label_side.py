@@ -11,10 +11,14 @@ import streamlit as st
 from alvin_core import AlvinError, csv_of
 from dashboard import data, state
 from dashboard.labelling import Given, Progress, pace_of, press_token
+from dashboard.labelling_agreement import HIDDEN, blind
 from dashboard.labelling_cues import in_words, own_cues
+from dashboard.labelling_queue import left_of
+from dashboard.people import person
 from dashboard.state import Place
 from dashboard.theme import section_title
-from dashboard.views.label_bench import ANNOTATOR, Bench, opinions_of, shown_text
+from dashboard.views.label_agreement import show_agreement
+from dashboard.views.label_bench import ANNOTATOR, NAME, Bench, bench_of, opinions_of, shown_text
 from dashboard.views.label_card import undo
 
 if TYPE_CHECKING:
@@ -28,8 +32,13 @@ LOG_ROWS: Final = 500  # shown; a download has all
 LONGEST_NAME: Final = 60
 
 
-def render_name() -> None:
-    """Draw the field of the annotator's name. It goes into the address, so that a reload knows it."""
+def render_name(bench: Bench) -> None:
+    """Say who labels, or draw the field of the name. It goes into the address, so that a reload knows it."""
+    here = person()
+    if here.signed_in:
+        verb = "looks on" if bench.refusal else "labels"
+        st.html(f'<div class="label-who"><b><bdi>{shown_text(here.name)}</bdi></b> {verb}, as {here.role}</div>')
+        return
     st.text_input(
         "Your name",
         key=ANNOTATOR,
@@ -37,12 +46,20 @@ def render_name() -> None:
         max_chars=LONGEST_NAME,
         on_change=_named,
         label_visibility="collapsed",
-        help="It is stored with each of your labels.",
+        help="It is stored with each of your labels. Whoever enters the same name is the same annotator here.",
     )
+    seat = bench.desk.seat
+    if seat is not None and seat.others():
+        name = shown_text(bench.annotator)
+        st.html(
+            f'<div class="label-same">{name} labels in another window too: both share one queue and one opinion. '
+            "Enter another name if that is somebody else.</div>"
+        )
 
 
 def _named() -> None:
-    state.go(annotator=" ".join(str(st.session_state[ANNOTATOR]).split()))
+    st.session_state[NAME] = " ".join(str(st.session_state[ANNOTATOR]).split())
+    state.go(annotator=st.session_state[NAME])
 
 
 def render_side(place: Place, bench: Bench) -> None:
@@ -51,8 +68,10 @@ def render_side(place: Place, bench: Bench) -> None:
     _opinion(bench)
     _recent(place, bench)
     with st.container(key="label_log", horizontal=True):
+        if st.button("Agreement", key="open_agreement", width="stretch"):
+            show_agreement(place)
         if st.button("Audit log and export", key="open_log", width="stretch"):
-            _log(place.run_id)
+            _log(place)
 
 
 def progress_of(bench: Bench) -> Progress:
@@ -61,7 +80,8 @@ def progress_of(bench: Bench) -> Progress:
         total = int(data.record(bench.run.id, bench.n_rounds - 1).selection["n"])
     else:
         total = bench.run.settings.initial if bench.run.annotator == "person" else 0
-    return Progress(done=max(total - len(bench.desk.queue), 0), total=total)
+    n_open = len(bench.desk.queue) if bench.desk.state is None else bench.desk.state.n_open
+    return Progress(done=max(total - n_open, 0), total=total)
 
 
 def _progress(bench: Bench) -> None:
@@ -78,11 +98,32 @@ def _progress(bench: Bench) -> None:
             "A label given here goes before its answer.</div>"
         )
     st.html(
-        f'<div class="label-progress"><div><b>{progress.done:,} of {progress.total:,}</b> {what} labeled</div>'
+        f'<div class="label-progress"><div><b>{progress.done:,} of {progress.total:,}</b> {what} labeled'
+        f"{_opinions_to_go(bench)}</div>"
         f'<div class="label-bar" role="progressbar" aria-valuemin="0" aria-valuemax="{progress.total}" '
-        f'aria-valuenow="{progress.done}"><i style="width:{100 * progress.share:.1f}%"></i></div>'
+        f'aria-valuenow="{progress.done}"><i style="width:{100 * progress.share:.1f}%"></i></div>{_shared(bench)}'
         f'<div class="alvin-muted">{speed}</div>{oracle}</div>'
     )
+
+
+def _shared(bench: Bench) -> str:
+    """Say who has what of the rest, where somebody else is at work or several people are asked."""
+    state = bench.desk.state
+    if state is None or not state.n_open:
+        return ""
+    left = left_of(state, bench.annotator)
+    if not bench.annotator or not (left.people or state.n_shared):
+        return ""
+    return f'<div class="label-left">{shown_text(left.words)}</div>'
+
+
+def _opinions_to_go(bench: Bench) -> str:
+    """Say how many opinions are wanted, where several people are asked for one example."""
+    state = bench.desk.state
+    if state is None or not state.n_shared or not state.n_open:
+        return ""
+    n = state.n_wanting
+    return f" · {n:,} opinion{'' if n == 1 else 's'} to go"
 
 
 def _opinion(bench: Bench) -> None:
@@ -157,14 +198,15 @@ def _recent(place: Place, bench: Bench) -> None:
 
 
 @st.dialog("Audit log", width="large")
-def _log(run_id: str) -> None:
-    run = data.opened(run_id)
-    log = run.history()
+def _log(place: Place) -> None:
+    run_id, bench = place.run_id, bench_of(place)
+    run = bench.run
+    log = blind(run.history(), bench.desk.state, bench.annotator)
     newest = log.iloc[::-1].head(LOG_ROWS)
     more = f", the newest {LOG_ROWS:,} are shown" if len(log) > LOG_ROWS else ""
     st.html(
         f'<div class="alvin-muted">{len(log):,} events{more}: every label, undo, skip, flag and note, who and when. '
-        "Nothing is ever taken out of it.</div>"
+        f"Nothing is ever taken out of it.{_about_hidden(log)}</div>"
     )
     st.dataframe(newest, hide_index=True, height=360, key="log_table")
     with st.container(horizontal=True, key="label_downloads"):
@@ -174,6 +216,13 @@ def _log(run_id: str) -> None:
         labels = partial(data.labels_file, run_id)
         _download("Labels, CSV", f"{name}-labels.csv", "text/csv", partial(labels, "csv"))
         _download("Labels, JSON Lines", f"{name}-labels.jsonl", "application/jsonl", partial(labels, "jsonl"))
+
+
+def _about_hidden(log: pd.DataFrame) -> str:
+    n = int((log["label"] == HIDDEN).sum())
+    if not n:
+        return ""
+    return f" {n:,} opinions are {HIDDEN} until the examples have their label, so that nobody follows another."
 
 
 def _download(label: str, file_name: str, mime: str, make: object) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
+
 import streamlit as st
 
 from dashboard import data
+from dashboard.people import why_not
 from dashboard.state import Place
 from dashboard.theme import card
 from dashboard.views.runs_import import render_import
@@ -17,7 +20,13 @@ __all__ = ["render"]
 
 
 def render(place: Place) -> None:
-    """Draw the page."""
+    """Draw the page; files are taken in and runs made by those who may alone."""
+    refusal = why_not("owner")
+    if refusal:
+        with card("runs"):
+            st.html(f'<div class="alvin-muted" role="status">{html.escape(refusal)}.</div>')
+            render_list(place)
+        return
     follow()
     left, right = st.columns([0.43, 0.57], gap="small")
     with left:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from alvin_core import AlvinError, unpack_run
+from alvin_core import AlvinError
 from dashboard import data
+from dashboard.acting import store_upload, unpack_run
 from dashboard.state import go, notify
 from dashboard.theme import plain
-from dashboard.uploading import MAX_BYTES, discard_upload, store_upload
+from dashboard.uploading import MAX_BYTES, discard_upload
 from dashboard.views.runs_source import in_use
 
 if TYPE_CHECKING:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from alvin_core import AlvinError, pack_run, trash_run
+from alvin_core import AlvinError
 from dashboard import data
+from dashboard.acting import pack_run, trash_run
+from dashboard.people import may, why_not
 from dashboard.state import go, notify
 from dashboard.theme import plain
 from dashboard.uploading import clean_uploads, discard_upload, new_place
@@ -45,9 +47,10 @@ def render_keeping(info: RunInfo) -> None:
             "Delete",
             key=f"delete_{info.id}",
             type="tertiary",
+            disabled=not may("owner"),
             on_click=_trash,
             args=(info,),
-            help="It goes to the trash, from where it can be brought back.",
+            help=why_not("owner") or "It goes to the trash, from where it can be brought back.",
         )
 
 
@@ -65,7 +68,9 @@ def _pack(info: RunInfo) -> None:
     asked = st.button(
         "Pack into one file",
         key=f"pack_{info.id}",
-        help="Settings, rounds, labels, marks and data, to keep or to send. Whoever has the file can read the texts.",
+        disabled=not may("owner"),
+        help=why_not("owner")
+        or "Settings, rounds, labels, marks and data, to keep or to send. Whoever has the file can read the texts.",
     )
     if asked:
         with st.spinner(f"Packing {plain(info.name)}: its rounds are read, written and checked…"):

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from alvin_core import AlvinError, enqueue_job, get_job, list_comparisons, list_jobs, list_trash
+from alvin_core import AlvinError, get_job, list_comparisons, list_jobs, list_trash
 from dashboard import data, jobs
+from dashboard.acting import enqueue_job
 from dashboard.figures.strip import round_strip_values
+from dashboard.people import may, why_not
 from dashboard.state import Place, go, notify
 from dashboard.theme import empty_state, section_title
 from dashboard.views.explore_fork import ask_to_fork, fork_dialog
@@ -196,8 +198,9 @@ def _actions(place: Place, row: Row) -> None:
         st.button(
             "Fork",
             key=f"fork_{info.id}",
-            disabled=not info.n_rounds,
-            help="A new run that shares the rounds before this one's newest. Explore forks at any round.",
+            disabled=not info.n_rounds or not may("owner"),
+            help=why_not("owner")
+            or "A new run that shares the rounds before this one's newest. Explore forks at any round.",
             on_click=ask_to_fork,
             args=(info.id,),
         )
@@ -223,10 +226,10 @@ def _train(row: Row) -> None:
         f"Train {n} round{'' if n == 1 else 's'}",
         key=f"train_{info.id}",
         type="primary",
-        disabled=training,
+        disabled=training or not may("owner"),
         on_click=_enqueue,
         args=(info.id, int(n)),
-        help="The worker is at it." if training else "The run goes on from its newest round.",
+        help=why_not("owner") or ("The worker is at it." if training else "The run goes on from its newest round."),
     )
 
 

@@ -8,7 +8,8 @@ from typing import Final
 
 import streamlit as st
 
-from alvin_core import Columns, Report, check_dataset
+from alvin_core import Columns, Report
+from dashboard.acting import check_dataset
 from dashboard.previewing import OPTIONAL_ROLES
 from dashboard.shelf import Shelf
 from dashboard.theme import plain, section_title

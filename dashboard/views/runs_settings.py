@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import html
-import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
@@ -28,6 +28,8 @@ LABELS: Final = {
     "annotator": "Who labels",
     "space": "Space of the anchors",
     "training.trainable_layers": "Layers to train",
+    "annotation.overlap": "People per example",
+    "annotation.overlap_share": "Share that several people label",
     "bald.n_draws": "BALD: draws",
     "cal.k": "CAL: neighbors",
     "alfa_mix.eps": "ALFA-Mix: eps",
@@ -41,6 +43,7 @@ LABELS: Final = {
 }
 DEEPEST: Final = 24  # layers offered; a settings file may name more
 MOST_WHOLE: Final = 2**53 - 1  # that a browser counts exactly
+ANNOTATION: Final = "Annotation"  # the group of settings, as the engine calls it
 AUTOMATIC: Final = "automatic"
 OPTIONS: Final = {"0": "0: a small head (fast)", "all": "all: fine-tuning"}
 
@@ -94,10 +97,31 @@ def render_groups() -> None:
                 with columns[place % 2]:
                     _field(info, with_help=False)
                     st.html(f'<div class="alvin-note">{html.escape(info.help)}</div>')
+            if group == ANNOTATION:
+                st.html(f'<div class="alvin-note" role="status">{_sharing_words()}</div>')
     _together()
     problem = st.session_state.get(PROBLEM)
     if problem:
         st.error(plain(problem))
+
+
+def _sharing_words() -> str:
+    """Say what the settings of annotation come to."""
+    overlap, share = (_value(_infos()[f"annotation.{name}"]) for name in ("overlap", "overlap_share"))
+    if not overlap or overlap == 1 or not share:
+        return "As it stands: each example is labeled by one person, and no two people are given the same one."
+    budget = _value(_infos()["budget"])
+    some = "each example" if share == 1 else f"{share:.0%} of each proposal, drawn by the seed,"
+    rest = "" if share == 1 else " The rest is labeled by one person each."
+    total = ceil(round(share * budget, 9)) * (overlap - 1) + budget
+    oracle = ""
+    if _value(_infos()["annotator"]) == "oracle":
+        oracle = " But here the data set answers: this counts for what people label on the page Label."
+    return (
+        f"As it stands: {overlap} people label {some} without seeing what the others said; the label of most of them "
+        f"counts, and at a tie one more is asked.{rest} A round of {budget:,} examples takes {total:,} labels, and the "
+        f"page Label tells how far people agree.{oracle}"
+    )
 
 
 def _field(info: SettingInfo, *, with_help: bool) -> None:
@@ -206,9 +230,9 @@ def _read_file() -> None:
     if file is None:
         return
     try:
-        settings = RunSettings.from_dict(tomllib.loads(file.getvalue().decode("utf-8")))
+        settings = RunSettings.from_toml_text(file.getvalue())
         _refuse_unknown_strategy(settings.strategy)
-    except (SettingsError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except SettingsError as error:
         st.session_state[PROBLEM] = f"The settings file was not taken: {error}"
         return
     _show(settings)

@@ -10,9 +10,11 @@ import streamlit as st
 
 from alvin_core import AlvinError, list_jobs, sample_names, sample_path
 from dashboard import data
-from dashboard.previewing import OPTIONAL_ROLES, TEXT_ROLES, Preview, guess_columns, read_preview
+from dashboard.acting import read_preview, store_upload
+from dashboard.people import require
+from dashboard.previewing import OPTIONAL_ROLES, TEXT_ROLES, Preview, guess_columns
 from dashboard.theme import plain
-from dashboard.uploading import MAX_BYTES, discard_upload, shown_name, store_upload
+from dashboard.uploading import MAX_BYTES, discard_upload, shown_name
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -142,6 +144,7 @@ def _take_sample() -> None:
 
 
 def _take_path() -> None:
+    require("owner")  # whether there is a file is told before it is read
     given = st.session_state["data_path"].strip()
     st.session_state["sample_choice"] = None
     if not given:

@@ -9,8 +9,9 @@ from typing import Final
 
 import streamlit as st
 
-from alvin_core import AlvinError, Job, RunSettings, enqueue_job, get_job
+from alvin_core import AlvinError, Job, RunSettings, get_job
 from dashboard import data, jobs
+from dashboard.acting import enqueue_job
 from dashboard.state import go
 from dashboard.theme import plain
 from dashboard.views.runs_source import Source, forget_source

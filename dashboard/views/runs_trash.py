@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from alvin_core import AlvinError, delete_run, list_trash, purge_trash, restore_run
+from alvin_core import AlvinError, list_trash
 from dashboard import data
+from dashboard.acting import delete_run, purge_trash, restore_run
 from dashboard.state import go, notify
 
 if TYPE_CHECKING:

@@ -11,11 +11,13 @@ from zlib import crc32
 
 import streamlit as st
 
-from alvin_core import AlvinError, SliceRule, enqueue_job
+from alvin_core import AlvinError, SliceRule
 from dashboard import cue_data, data
+from dashboard.acting import enqueue_job
 from dashboard.cue_words import cue_name
 from dashboard.figures.small import sparkline
 from dashboard.filtering import read_filter
+from dashboard.people import may, why_not
 from dashboard.state import Place, go, notify
 from dashboard.theme import picture, plain, section_title
 from dashboard.views import shortcuts_choice as choice
@@ -80,6 +82,8 @@ def _form(place: Place) -> None:
     st.button(
         "Save slice",
         key="save_slice",
+        disabled=not may("owner"),
+        help=why_not("owner") or None,
         type="primary",
         icon=":material/bookmark_add:",
         on_click=_save,
@@ -163,7 +167,9 @@ def _slice(number: int, place: Place, info: SliceInfo, figures: pd.DataFrame) ->
                 st.button(
                     "Acquire counter-shortcut examples",
                     key=f"acquire_{number}",
-                    help=f"Forks this run at round {place.round_no}; the fork asks for members that are likely not "
+                    disabled=not may("owner"),
+                    help=why_not("owner")
+                    or f"Forks this run at round {place.round_no}; the fork asks for members that are likely not "
                     f"{info.rule.contradicts}.",
                     on_click=_acquire,
                     args=(place, info.name),
@@ -172,7 +178,13 @@ def _slice(number: int, place: Place, info: SliceInfo, figures: pd.DataFrame) ->
                 "Show on the map", key=f"slice_show_{number}", type="tertiary", on_click=_show, args=(place, info.name)
             )
             st.button(
-                "Delete", key=f"slice_delete_{number}", type="tertiary", on_click=_delete, args=(place, info.name)
+                "Delete",
+                key=f"slice_delete_{number}",
+                type="tertiary",
+                disabled=not may("owner"),
+                help=why_not("owner") or None,
+                on_click=_delete,
+                args=(place, info.name),
             )
 
 

@@ -209,8 +209,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _serve(store: Path, log: Path) -> Dashboard:
-    port = _free_port()
+def _serve(store: Path, log: Path, port: int = 0) -> Dashboard:
+    port = port or _free_port()
     command = (sys.executable, "-m", "dashboard", "--store", str(store), "--port", str(port), "--no-browser")
     # A map takes the worker longer to compile than any test takes: PCA stands in, and the worker starts cold.
     quick = {"ALVIN_AUTOMATIC_MAP": "0", "ALVIN_WARM_UP": "0"}
@@ -254,8 +254,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[[Path], Dashboard]]:
     """``serve(store)`` starts a dashboard of the test's own; it ends with the test."""
     started: list[Dashboard] = []
 
-    def start(store: Path) -> Dashboard:
-        started.append(_serve(store, tmp_path / f"dashboard-{len(started)}.log"))
+    def start(store: Path, port: int = 0) -> Dashboard:
+        started.append(_serve(store, tmp_path / f"dashboard-{len(started)}.log", port))
         return started[-1]
 
     yield start

@@ -24,9 +24,11 @@ ASKED_FOR += ["dashboard", "worker", "jobs", "cancel", "why", "diagnose", "histo
 ASKED_FOR += ["pack", "unpack", "trash", "restore"]
 ASKED_FOR += ["report"]
 ASKED_FOR += ["add"]
+ASKED_FOR += ["take", "give-back", "agreement"]
 ASKED_FOR += ["shortcuts"]
 ASKED_FOR += ["slices"]
 ASKED_FOR += ["backup", "verify"]
+ASKED_FOR += ["environment"]
 ASKED_FOR += ["compare", "comparisons", "discard", "phase"]
 
 HEAVY = ["numpy", "pandas", "torch", "transformers", "sqlalchemy", "faiss", "numba", "pyarrow", "sklearn", "scipy"]

@@ -76,6 +76,30 @@ def test_a_reader_that_goes_away_ends_it_silently() -> None:
     assert done.stderr == ""
 
 
+@on_posix
+@pytest.mark.parametrize("arguments", ["--help", "run --help", "--version", "samples", "settings", "no-such-command"])
+def test_every_command_and_its_help_end_silently_where_nobody_reads(arguments: str) -> None:
+    """The pipe's reader is gone before the first word, so that chance has no part in it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [str(SCRIPT), *arguments.split()],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    if arguments == "no-such-command":
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+    else:
+        assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_output_is_utf_8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     Path("wörter.csv").write_text("text,label,split\nnaïve,a,pööl\n", encoding="utf-8")

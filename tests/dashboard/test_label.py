@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,8 @@ from streamlit.testing.v1 import AppTest
 from alvin_core import Run, RunSettings, create_run
 from dashboard import data
 from dashboard.labelling_cues import begin_counting
+from dashboard.people import Role
+from dashboard.sign_in import Found
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
@@ -190,3 +193,232 @@ def test_the_log_tells_of_examples_that_somebody_wrote_and_the_page_goes_on(shor
     app.button(key="open_log").click().run()
     assert not app.exception
     assert "counterfactual" in app.dataframe[0].value["source"].tolist()
+
+
+# Several people
+
+
+def signed_in(monkeypatch: pytest.MonkeyPatch, name: str, role: Role) -> None:
+    """Have every page belong to somebody who is signed in."""
+
+    class Access:
+        def look(self, claims: object) -> Found:
+            return Found(state="in", name=name, role=role)
+
+    monkeypatch.setattr("dashboard.people.sign_in", Access)
+
+
+def holders(run: Run) -> set[str]:
+    return {hold.annotator for one in run.queue_state().examples for hold in one.held_by}
+
+
+def in_front(app: AppTest) -> str:
+    found = re.search(r"Example <bdi>([^<]+)</bdi>", page_text(app))
+    assert found is not None
+    return found[1]
+
+
+def test_a_viewer_sees_the_example_and_can_change_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed_in(monkeypatch, "vera@lab.org", "viewer")
+    app = opened()
+    text = page_text(app)
+    assert f"Example <bdi>{run.queue('Ada')[0]}</bdi>" in text
+    assert "Look on: vera@lab.org is signed in as viewer; to label takes the role annotator or owner" in text
+    for key in ("label_0", "label_1", "skip", "undo", "flag"):
+        button = app.button(key=key)
+        assert button.disabled
+        button.proto.disabled = False  # a browser may send what it likes
+        button.click().run()
+        assert not app.exception
+    assert run.history().empty
+    assert holders(run) == set()
+
+
+def test_who_is_signed_in_labels_under_that_name_whatever_the_address_says(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed_in(monkeypatch, "cleo@lab.org", "annotator")
+    app = opened(annotator="Ada")
+    assert not [one for one in app.text_input if one.key == "annotator"]
+    assert "<b><bdi>cleo@lab.org</bdi></b> labels, as annotator" in page_text(app)
+    assert holders(run) == {"cleo@lab.org"}
+    app.button(key="label_1").click().run()
+    assert run.labels()["annotator"].tolist() == ["cleo@lab.org"]
+
+
+def test_an_annotator_does_not_start_the_next_round_and_is_told_why(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.submit({one: "pos" if place else "neg" for place, one in enumerate(run.queue("Bo"))}, annotator="Bo")
+    signed_in(monkeypatch, "cleo@lab.org", "annotator")
+    button = opened().button(key="train_next")
+    assert button.disabled
+    assert "takes the role owner" in button.help.replace("\\", "")
+
+
+def test_the_page_takes_a_few_examples_and_says_who_has_the_rest(run: Run) -> None:
+    run.take("Bo", 2)
+    app = opened()
+    queue = run.queue("Ada")
+    assert in_front(app) == queue[2]
+    assert "4 left: 2 yours, 2 with Bo" in page_text(app)
+    run.give_back("Bo")
+    app.run()
+    assert in_front(app) == queue[2]  # what came back changes nothing about the example in front
+    assert "4 left: 2 yours, 2 free" not in page_text(app)  # nobody else is there: nothing to say
+
+
+def test_when_others_hold_all_that_is_left_the_page_says_who(run: Run) -> None:
+    run.take("Bo", 4)
+    app = opened()
+    text = page_text(app)
+    assert "Nothing is left for you now." in text
+    assert "4 are with Bo" in text
+    assert app.button(key="train_next").disabled
+    run.give_back("Bo", run.queue("Ada")[:1])
+    app.run()
+    assert in_front(app) == run.queue("Ada")[0]
+
+
+def test_another_name_gives_back_what_the_first_one_held(run: Run) -> None:
+    app = opened()
+    assert holders(run) == {"Ada"}
+    app.text_input(key="annotator").input("Grace").run()
+    assert holders(run) == {"Grace"}
+
+
+def test_a_second_window_under_the_same_name_is_told(run: Run) -> None:
+    assert "labels in another window too" not in page_text(opened())
+    second = opened()
+    assert "Ada labels in another window too" in page_text(second)
+
+
+def test_a_label_for_what_went_to_another_is_remembered_and_offered_again(run: Run) -> None:
+    app = opened()
+    first = in_front(app)
+    run.give_back("Ada")  # her time was over
+    run.take("Bo", 4)
+    app.button(key="label_1").click().run()
+    text = page_text(app)
+    assert f"Not stored: Bo has {first} in hand now. Your pos is remembered here" in text
+    assert in_front(app) == first
+    assert run.labels().empty
+    run.give_back("Bo")
+    app.run()
+    assert f"{first} is free again. You called it pos: press that once more." in page_text(app)
+    app.button(key="label_1").click().run()
+    assert run.labels()[["id", "label", "annotator"]].values.tolist() == [[first, "pos", "Ada"]]
+    assert in_front(app) != first
+
+
+def test_a_card_that_went_to_another_stays_with_a_word_about_it(run: Run) -> None:
+    app = opened()
+    first = in_front(app)
+    run.submit({first: "neg"}, annotator="Bo", force=True)
+    app.run()
+    assert in_front(app) == first
+    assert f"Bo labeled {first} neg meanwhile. Next goes on." in page_text(app)
+    app.button(key="skip").click().run()
+    assert in_front(app) != first
+    assert run.marks().empty
+
+
+@pytest.fixture
+def twice(tmp_path: Path, fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run in which two people label each example."""
+    monkeypatch.setenv("ALVIN_STORE", str(tmp_path / "store"))
+    settings = RunSettings(budget=5, initial=4).with_value("annotation.overlap", 2)
+    made = create_run(tmp_path / "store", fake.make_dataset(labeled=0.0), settings, name="r")
+    (tmp_path / "store" / "dashboard").mkdir()
+    (tmp_path / "store" / "dashboard" / "tour-seen").touch()
+    return made
+
+
+def test_what_others_said_is_nowhere_before_the_own_opinion_is_given(twice: Run) -> None:
+    first, *_ = twice.queue("Bo")
+    twice.submit({first: "pos"}, annotator="Bo")
+    app = opened()
+    assert in_front(app) == first
+    text = page_text(app)
+    assert "wants 1 more opinion" in text
+    assert "7 opinions to go" in text
+    assert 'label-chip">pos' not in text
+    assert "<b>pos</b>" not in text
+    app.button(key="open_log").click().run()
+    assert app.dataframe[0].value["label"].tolist() == ["(hidden)"]
+    app.button(key="label_0").click().run()
+    app.button(key="open_log").click().run()
+    assert app.dataframe[0].value["label"].tolist() == ["neg", "pos"]
+    app.button(key="undo").click().run()
+    assert twice.opinions()["annotator"].tolist() == ["Bo"]
+    assert in_front(app) == first
+
+
+def test_a_late_opinion_on_what_others_hold_is_kept_beside_theirs(twice: Run) -> None:
+    app = opened()
+    first = in_front(app)
+    twice.give_back("Ada")
+    for name in ("Bo", "Cy"):
+        twice.take(name, 4)
+    app.button(key="label_1").click().run()
+    assert twice.opinions()[["id", "annotator", "label"]].values.tolist() == [[first, "Ada", "pos"]]
+    assert f"Bo and Cy had {first} in hand by then; your pos is kept as one more opinion." in page_text(app)
+
+
+def test_browsing_leaves_out_what_others_hold_and_says_how_many(run: Run) -> None:
+    theirs = run.take("Bo", 2)
+    app = opened()
+    app.session_state["_label_desk"].turn_to("browse")
+    app.run()
+    app.text_input(key="label_search").input("text").run()
+    assert "In others&#x27; hands: 2 more (Bo 2)." in page_text(app)
+    assert not set(theirs) & set(app.dataframe[0].value["id"])
+    assert {hold.annotator for one in run.queue_state().examples for hold in one.held_by} <= {"Ada", "Bo"}
+    app.query_params["example"] = theirs[0]
+    app.run()
+    assert in_front(app) == theirs[0]
+    assert app.button(key="label_0").disabled
+    assert "with Bo" in page_text(app)
+
+
+def test_agreement_says_what_it_needs_before_there_is_any(run: Run) -> None:
+    app = opened()
+    app.button(key="open_agreement").click().run()
+    assert "Each example of this run is labeled by one person." in page_text(app)
+
+
+def test_agreement_names_pairs_and_examples_but_none_that_still_wait(twice: Run) -> None:
+    ids = twice.queue("Bo")
+    twice.submit(dict(zip(ids, ("pos", "neg", "pos", "neg"), strict=True)), annotator="Bo")
+    twice.submit(dict(zip(ids, ("pos", "neg", "neg"), strict=False)), annotator="Cy")
+    twice.submit({ids[2]: "pos"}, annotator="Dora")
+    twice.undo(ids[2], "Dora")
+    app = opened()
+    app.button(key="open_agreement").click().run()
+    assert not app.exception
+    text = page_text(app)
+    assert "Krippendorff" in text
+    assert "Bo and Cy: kappa 0.40, the same label on 67% of 3 examples" in text
+    assert "<b>neg</b> or <b>pos</b>: 1 example<" in text
+    assert not app.dataframe  # Ada may be asked about the one on which they differ
+    assert "shown once they have their label" in text
+    twice.submit({ids[2]: "pos"}, annotator="Dora", force=True)
+    app.button(key="open_agreement").click().run()
+    assert app.dataframe[0].value[["id", "said", "label"]].values.tolist() == [
+        [ids[2], "pos: Bo, Dora · neg: Cy", "pos"]
+    ]
+
+
+def test_a_new_runs_form_says_what_overlap_comes_to() -> None:
+    def form() -> None:
+        from dashboard.views.runs_settings import render_groups
+
+        render_groups()
+
+    app = AppTest.from_function(form, default_timeout=30).run()
+    assert "no two people are given the same one" in page_text(app)
+    app.number_input(key="set_annotation_overlap").set_value(2).run()
+    app.number_input(key="set_annotation_overlap_share").set_value(0.2).run()
+    text = page_text(app)
+    assert "2 people label 20% of each proposal" in text
+    assert "The rest is labeled by one person each." in text
+    assert "A round of 50 examples takes 60 labels" in text
+    assert not app.exception

@@ -52,6 +52,7 @@ def test_the_form_begins_with_the_run_and_keeps_groups_together() -> None:
         "Encoder",
         "Training",
         "Groups",
+        "Annotation",
         "ALVIN",
         "Other strategies",
         "Device",

@@ -65,11 +65,12 @@ def test_a_web_socket_of_ones_own_page_is_let_in(client: TestClient) -> None:
 
 
 def test_the_server_listens_on_this_machine_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import streamlit
+
     from dashboard import __main__ as program
-    from dashboard import server
 
     told: dict[str, object] = {}
-    monkeypatch.setattr(type(server.app), "run", lambda self, config: told.update(config))
+    monkeypatch.setattr(streamlit.App, "run", lambda self, config: told.update(config))
     monkeypatch.setenv("ALVIN_STORE", "")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -152,7 +152,7 @@ def test_an_example_undone_elsewhere_can_be_labeled_again(run: Run, desk: Desk) 
 
 def test_a_colleagues_other_label_is_said_and_the_example_stays(run: Run, desk: Desk) -> None:
     first = desk.queue[0]
-    run.submit({first: "neg"}, annotator="Bob")
+    run.submit({first: "neg"}, annotator="Bob", force=True)
     desk.label(run, first, "pos", "Ada")
     assert labels_of(run) == {first: "neg"}
     assert desk.current == first
@@ -168,7 +168,7 @@ def test_a_colleagues_other_label_is_said_and_the_example_stays(run: Run, desk: 
 
 def test_a_colleagues_same_label_is_no_error(run: Run, desk: Desk) -> None:
     first, second = desk.queue[:2]
-    run.submit({first: "pos"}, annotator="Bob")
+    run.submit({first: "pos"}, annotator="Bob", force=True)
     desk.label(run, first, "pos", "Ada")
     assert desk.current == second
     assert run.labels()["annotator"].tolist() == ["Bob"]

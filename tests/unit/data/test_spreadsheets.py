@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alvin_core.data.spreadsheets import as_written, csv_of
+from alvin_core.data.columns import Columns
+from alvin_core.data.reading import load_dataset
+from alvin_core.data.spreadsheets import as_written, csv_of, is_exported
 
 FORMULAS = [
     "=1+1",
@@ -57,3 +60,32 @@ def test_every_text_comes_back_and_none_begins_as_a_formula(texts: list[str]) ->
     read = pd.read_csv(io.StringIO(written), dtype=str, keep_default_na=False, lineterminator="\n")["text"].tolist()
     assert [as_written(one) for one in read] == texts
     assert not any(one.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) for one in read)
+
+
+EXPORTED = ["id", "round", "label", "source", "text", "attribute", "annotator", "time", "parent_id"]
+
+
+def table_of(texts: list[str]) -> pd.DataFrame:
+    n = len(texts)
+    columns = {"id": [f"e{row}" for row in range(n)], "round": 0, "label": ["no", "yes"] * (n // 2), "source": "person"}
+    return pd.DataFrame(columns | {"text": texts} | dict.fromkeys(EXPORTED[5:], ""))
+
+
+def test_texts_of_an_exported_file_that_is_used_as_data_are_what_they_were(tmp_path: Path) -> None:
+    """With apostrophes before them they were other texts, with other tokens."""
+    texts = [*FORMULAS[:4], "'=1", "''quoted", "plain", "'tis"] * 3
+    texts = [f"{text} {row}" for row, text in enumerate(texts)]
+    (tmp_path / "exported.csv").write_text(csv_of(table_of(texts)), encoding="utf-8", newline="")
+    assert is_exported(EXPORTED)
+    dataset = load_dataset(tmp_path / "exported.csv", columns=Columns(text="text", label="label", id="id"))
+    read = dict(zip(dataset.ids.tolist(), dataset.texts.take(np.arange(len(dataset))), strict=True))
+    assert [read[f"e{row}"] for row in range(len(texts))] == texts
+
+
+def test_apostrophes_in_a_file_that_is_somebody_elses_are_the_texts_own(tmp_path: Path) -> None:
+    texts = [f"'=1 is a formula {row}" for row in range(24)]
+    table = table_of(texts)[["id", "text", "label"]]
+    table.to_csv(tmp_path / "theirs.csv", index=False)
+    assert not is_exported(list(table.columns))
+    dataset = load_dataset(tmp_path / "theirs.csv", columns=Columns(text="text", label="label", id="id"))
+    assert set(dataset.texts.take(np.arange(len(dataset)))) == set(texts)

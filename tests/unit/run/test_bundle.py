@@ -350,7 +350,7 @@ def test_a_line_without_end_is_not_read_to_its_end(packed: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("version", "error", "message"),
     [
-        (3, StoreVersionError, "has the format version 3, this ALVIN Studio reads 2; upgrade it"),
+        (4, StoreVersionError, "has the format version 4, this ALVIN Studio reads 3; upgrade it"),
         (0, StoreError, "version is 0"),
         (True, StoreError, "version is True"),
         ("1", StoreError, "version is '1'"),

@@ -60,7 +60,7 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
         open_store(tmp_path, create=True)
 
 
-@pytest.mark.parametrize(("version", "message"), [("5", "has version 5, this ALVIN Studio reads 4"), ("old", "'old'")])
+@pytest.mark.parametrize(("version", "message"), [("6", "has version 6, this ALVIN Studio reads 5"), ("old", "'old'")])
 def test_a_store_of_another_version_is_refused(tmp_path: Path, version: str, message: str) -> None:
     open_store(tmp_path, create=True)
     connection = sqlite3.connect(tmp_path / "alvin.db", isolation_level=None)
@@ -70,10 +70,15 @@ def test_a_store_of_another_version_is_refused(tmp_path: Path, version: str, mes
         open_store(tmp_path)
 
 
-ADDED_BY = {2: ("marks", "trash", "jobs"), 3: ("comparison_cells", "comparisons"), 4: ("slices", "added_examples")}
+ADDED_BY = {
+    2: ("marks", "trash", "jobs"),
+    3: ("comparison_cells", "comparisons"),
+    4: ("slices", "added_examples"),
+    5: ("leases", "opinions"),
+}
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 def test_a_store_of_an_older_version_gets_the_tables_it_lacks_and_keeps_its_rows(tmp_path: Path, version: int) -> None:
     open_store(tmp_path, create=True)
     lacking = {table for added, tables in ADDED_BY.items() if added > version for table in tables}
@@ -84,7 +89,7 @@ def test_a_store_of_an_older_version_gets_the_tables_it_lacks_and_keeps_its_rows
         connection.execute("INSERT INTO meta VALUES ('kept', 'yes')")
     open_store(tmp_path)
     with closing(sqlite3.connect(tmp_path / "alvin.db")) as connection:
-        assert dict(connection.execute("SELECT key, value FROM meta")) == {"schema_version": "4", "kept": "yes"}
+        assert dict(connection.execute("SELECT key, value FROM meta")) == {"schema_version": "5", "kept": "yes"}
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         assert lacking <= tables
 
@@ -110,7 +115,7 @@ def test_a_full_disk_is_called_so_whatever_sqlite_calls_it(tmp_path: Path, monke
     store = open_store(tmp_path / "s", create=True)
     for free, message in ((0, "its disk is full; free some space"), (10**9, "cannot be used: disk I/O error")):
         usage = SimpleNamespace(free=free)
-        monkeypatch.setattr("alvin_core.store.database.shutil.disk_usage", lambda path, usage=usage: usage)
+        monkeypatch.setattr("alvin_core.store.sqlite.shutil.disk_usage", lambda path, usage=usage: usage)
         with pytest.raises(StoreError, match=message), store.read():
             raise OperationalError("SELECT", {}, Exception("disk I/O error"))
 

@@ -14,7 +14,6 @@ from alvin_core.errors import RunBusyError, StoreError
 from alvin_core.store import rearranged
 from alvin_core.store.arrays import (
     disk_reason,
-    link_folder,
     load_array,
     load_arrays,
     remove,
@@ -24,6 +23,7 @@ from alvin_core.store.arrays import (
 )
 from alvin_core.store.database import open_store
 from alvin_core.store.datasets import dataset_path, load_stored_dataset, save_dataset
+from alvin_core.store.linking import link_folder
 from alvin_core.store.locks import file_lock
 from alvin_core.store.rearranged import Rearranged
 from alvin_core.store.runs import sweep_store

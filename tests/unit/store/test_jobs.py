@@ -91,6 +91,19 @@ def test_a_job_that_has_ended_is_not_cancelled_any_more(session: Session) -> Non
     assert (row.state, row.cancel, row.result) == ("done", False, {"rounds": [0]})
 
 
+@pytest.mark.parametrize(("ends", "wished"), [("done", False), ("failed", False), ("cancelled", True)])
+def test_a_job_that_ends_as_somebody_wishes_to_stop_it_is_in_one_state(
+    session: Session, ends: str, wished: bool
+) -> None:
+    """A job that was done and asked to stop was said to be cancelled, with all of its rounds there."""
+    row = running(session)
+    ask_to_stop(session, row)
+    session.flush()
+    end_job(session, row.id, ends, {})
+    session.refresh(row)
+    assert (row.state, row.cancel) == (ends, wished)
+
+
 def test_progress_is_written_on_a_running_job_only(session: Session) -> None:
     row = running(session)
     report_job(session, row.id, {"stage": "train", "done": 3, "total": 9, "seconds_left": 1.5})

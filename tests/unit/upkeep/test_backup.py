@@ -15,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from alvin_core.errors import Cancelled, StoreError, StoreVersionError
+from alvin_core.errors import Cancelled, RunBusyError, StoreError, StoreVersionError
 from alvin_core.progress import ProgressEvent
 from alvin_core.run import create_run, delete_run, open_run
 from alvin_core.run.slice_rules import SliceRule
-from alvin_core.run.trash import restore_run, trash_run
+from alvin_core.run.trash import purge_trash, restore_run, trash_run
 from alvin_core.settings import RunSettings
+from alvin_core.store.locks import file_lock
 from alvin_core.upkeep.backup import backup_store
 from alvin_core.upkeep.mending import repair_store
 from alvin_core.upkeep.restoring import is_backup, restore_store
@@ -185,6 +186,63 @@ def test_a_snapshot_that_a_killed_backup_left_goes_with_a_repair_once_it_is_old(
     assert not left.exists()
 
 
+def test_the_snapshot_of_a_killed_backup_goes_with_the_next_sweep_and_that_of_a_living_one_stays(
+    store: Path, tmp_path: Path
+) -> None:
+    """Whatever the clock says: the snapshot of the living one is a century old."""
+    left = store / ".snapshot-0123abcd"
+    left.mkdir()
+    (store / "locks" / "snapshot-0123abcd.lock").write_text("1")
+    found = []
+
+    def look(event: ProgressEvent) -> None:
+        if event.stage == "backup" and not found:
+            (living,) = set(store.glob(".snapshot-*")) - {left}
+            os.utime(living, (0, 0))
+            shutil.rmtree(store / "cache" / ("a" * 64))
+            found.extend(repair_store(store)[0])
+            assert living.is_dir()
+
+    backup_store(store, tmp_path / "a.tar", progress=look)
+    assert "removed .snapshot-0123abcd, of no run" in found
+    assert not left.exists()
+    assert sorted(path.name for path in (store / "locks").iterdir() if "snapshot" in path.name) == []
+    assert restore_store(tmp_path / "a.tar", tmp_path / "again").sound
+
+
+def test_without_hard_links_files_are_copied_before_the_store_is_locked(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs come and go meanwhile: the snapshot has what the store has when it is locked."""
+    copied_under_lock, copyfile = list[str](), shutil.copyfile
+
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    def copy(source: Path, target: Path) -> Path:
+        try:
+            with file_lock(store / "locks" / "store.lock", subject="the store"):
+                pass
+        except RunBusyError:
+            copied_under_lock.append(str(source))
+        else:
+            if open_run(store, "first").n_rounds == 3:
+                monkeypatch.setattr(os, "link", link)
+                purge_trash(store)
+                open_run(store, "first").step()
+                monkeypatch.setattr(os, "link", refuse)
+        return Path(copyfile(source, target))
+
+    link = os.link
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    backup_store(store, tmp_path / "a.tar")
+    assert copied_under_lock == []
+    assert restore_store(tmp_path / "a.tar", tmp_path / "again").findings == []
+    assert everything(tmp_path / "again") == everything(store)
+    assert open_run(store, "first").n_rounds == 4
+
+
 def test_a_place_that_is_taken_is_not_restored_to(store: Path, tmp_path: Path) -> None:
     backup_store(store, tmp_path / "a.tar")
     before = everything(store)
@@ -328,6 +386,31 @@ def test_a_backup_of_a_newer_version_asks_for_an_upgrade(tmp_path: Path, fake: M
     file = rewritten(plain_store(tmp_path, fake), manifest_with(**values))
     with pytest.raises(StoreVersionError, match="upgrade"):
         restore_store(file, tmp_path / "again")
+
+
+@pytest.mark.parametrize("member", ["events/labels.jsonl", "backup.toml", "arrays/" + "0" * 200])
+def test_members_that_only_a_newer_version_writes_ask_for_an_upgrade_and_are_not_called_damage(
+    tmp_path: Path, fake: ModuleType, member: str
+) -> None:
+    def newer(members: dict[str, bytes]) -> None:
+        members[member] = b"x"
+        manifest_with(version=2)(members)
+
+    with pytest.raises(StoreVersionError, match=r"version 2 of a store .* upgrade it"):
+        restore_store(rewritten(plain_store(tmp_path, fake), newer), tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_would_fill_the_memory_is_refused_before_it_is_read(tmp_path: Path, kind: bytes) -> None:
+    """A terabyte is told of and 100 KB are there: who reads what is told of fails otherwise, or not at all."""
+    info = tarfile.TarInfo("tables/labels.jsonl")
+    info.type, info.size = kind, 2**40
+    file = tmp_path / "evil.tar"
+    file.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + b"0" * 100_000)
+    with pytest.raises(StoreError, match=r"a header of 1,099,511,627,776 bytes; a backup has none above 65,536"):
+        restore_store(file, tmp_path / "again")
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])

@@ -19,6 +19,7 @@ from alvin_core.run import create_run, delete_run, open_run
 from alvin_core.run.slice_rules import SliceRule
 from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings, TrainingSettings
 from alvin_core.store.database import open_store
+from alvin_core.store.locks import file_lock
 from alvin_core.upkeep.backup import backup_store
 from alvin_core.upkeep.files import check_files
 from alvin_core.upkeep.findings import StoreReport
@@ -191,6 +192,7 @@ def test_what_killed_processes_left_is_a_leftover_and_goes_with_a_repair(store: 
         store / "runs" / "89abcdef",
         store / "datasets" / ("0" * 64 + ".npz"),
         store / "locks" / "89abcdef.lock",
+        store / "runs" / "unpack-0123abcd",
         newest_round(store) / "map-model-0123abcd.new.part",
     ]
     for path in left:
@@ -206,6 +208,15 @@ def test_what_killed_processes_left_is_a_leftover_and_goes_with_a_repair(store: 
     assert after.findings == []
     assert not any(path.exists() for path in left)
     assert mine.read_text() == "keep"
+
+
+def test_what_is_being_unpacked_is_no_leftover(store: Path) -> None:
+    staged = store / "runs" / "unpack-0123abcd"
+    staged.mkdir()
+    with file_lock(store / "locks" / "unpack.lock", subject="unpacking"):
+        assert repair_store(store)[1].findings == []
+        assert staged.exists()
+    assert verify_store(store).count("leftover") == 1
 
 
 def test_a_run_at_work_is_no_leftover_and_is_not_mended(store: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 from alvin_core.errors import DataError, RunBusyError
 from alvin_core.run import open_run
 from alvin_core.store.database import open_store
-from alvin_core.worker import cancel_job, enqueue_job, list_jobs, supervisor, worker_status
+from alvin_core.store.jobs import add_job, claim_job
+from alvin_core.worker import cancel_job, enqueue_job, get_job, list_jobs, supervisor, worker_status
 from alvin_core.worker.child import how_it_ended
 from alvin_core.worker.executor import Executor
 from alvin_core.worker.supervisor import GRACE_SECONDS, POLL_SECONDS, Supervisor, Task
@@ -149,6 +150,21 @@ def test_how_a_job_ended_stands_when_the_executor_dies_before_it_is_written(tmp_
     one._child = SimpleNamespace(pid=1, wait=lambda: -9)  # type: ignore[assignment]
     one._bury()
     assert one._task.end == ("done", {"result": {"rounds": [0]}})
+
+
+def test_a_job_that_is_done_as_its_time_to_stop_is_up_is_done_and_its_executor_lives(tmp_path: Path) -> None:
+    """The last word of the executor is on its way while the store is asked whether the job is to stop."""
+    store = open_store(tmp_path, create=True)
+    with store.write() as session:
+        claim_job(session, add_job(session, "phase", None, {}).id, 1)
+    words: list[dict[str, Any]] = [{"event": "done", "id": 1, "result": {"points": 3}}]
+    one = Supervisor(store, ["none"], [])
+    one._task = Task(1, written=time.monotonic(), asked=time.monotonic(), deadline=time.monotonic() - 1)
+    one._child = SimpleNamespace(pid=1, receive=lambda _: words.pop() if words else None)  # type: ignore[assignment]
+    one._watch(one._task)
+    job = get_job(tmp_path, 1)
+    assert (job.state, job.cancel, job.result) == ("done", False, {"points": 3})
+    assert one._child is not None
 
 
 def test_a_job_that_ends_as_it_is_cancelled_does_not_end_the_executor(tmp_path: Path) -> None:
