@@ -43,7 +43,7 @@ torture: setup
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 ALVIN_KILLS=300 $(BIN)/python -m pytest tests/crash/test_torture.py \
 	    tests/crash/test_torture_servers.py tests/browser/test_torture_labelling.py
 
-# Bad input to everything that reads: 100,000 made-up inputs instead of the 2,500 of `make test`, and files of the sizes
+# Bad input to everything that reads: 100,000 made-up inputs instead of the 1,500 of `make test`, and files of the sizes
 # that people speak of. Another start: make fuzz ALVIN_SEED=1
 ALVIN_FUZZ ?= 100000
 ALVIN_SEED ?= 0

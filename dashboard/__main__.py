@@ -128,7 +128,7 @@ def _serve(options: argparse.Namespace, names: tuple[str, ...], access: SignIn |
     if access is not None:
         set_up_logs(screen=True)  # what people do, and who was refused
         threading.Thread(target=_tell_troubles, args=(access,), daemon=True).start()
-    make_app(names, access).run(config=server_config(options.host, options.port))
+    make_app(names, access).run(config=server_config(options.host, options.port, has_sign_in=access is not None))
 
 
 if __name__ == "__main__":

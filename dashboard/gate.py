@@ -121,23 +121,24 @@ class Gate:
     async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a browser talk with its session for as long as its person has a role.
 
-        Without a role the session is a new one: it has nothing but the page that says how to sign in.
+        Without a role the session is a new one: it has nothing but the page that says how to sign in. Who is given a
+        role meanwhile comes in by another web socket, which ends with the role.
         """
         claims, found = self._who(scope)
         if scope["path"] != STREAM:
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
-        elif found.state == "in":
-            conversation = _Conversation(self._sign_in, claims, receive, send)
-            await self._app(scope, conversation.receive, conversation.send)
-        else:
-            await self._app(_as_a_stranger(scope, keep_cookie=found.state == "nobody"), receive, send)
+            return
+        talk = _Conversation(self._sign_in, claims, found.state, receive, send)
+        if found.state != "in":
+            scope = _as_a_stranger(scope, keep_cookie=found.state == "nobody")
+        await self._app(scope, talk.receive, talk.send)
 
 
 class _Conversation:
-    """A web socket that is closed once its person has no role any more, whoever speaks next."""
+    """A web socket that is closed once its cookie is worth something else than at first, whoever speaks next."""
 
-    def __init__(self, sign_in: SignIn, claims: dict[str, Any], receive: Receive, send: Send) -> None:
-        self._sign_in, self._claims = sign_in, claims
+    def __init__(self, sign_in: SignIn, claims: dict[str, Any], state: str, receive: Receive, send: Send) -> None:
+        self._sign_in, self._claims, self._state = sign_in, claims, state
         self._receive, self._send = receive, send
         self._closed = False
 
@@ -155,7 +156,7 @@ class _Conversation:
 
     async def _goes_on(self) -> bool:
         found = self._sign_in.look(self._claims)  # in memory; once a second at the file's time
-        if found.state == "in":
+        if found.state == self._state:
             return True
         if not self._closed:
             self._closed = True

@@ -112,6 +112,7 @@ def _store_metrics(counts: StoreCounts) -> Iterator[Metric]:
     yield _gauge("alvin_comparisons", "Comparisons", {(): counts.n_comparisons})
     yield _gauge("alvin_label_events", "Labels given and taken back", counts.labels, ["source", "action"])
     yield _gauge("alvin_marks", "Skips, flags and notes", {(): counts.n_marks})
+    yield _gauge("alvin_opinions", "Opinions given and taken back", {(): counts.n_opinions})
     yield _gauge("alvin_jobs", "Jobs that are remembered", counts.jobs, ["kind", "state"])
     yield _gauge("alvin_store_free_bytes", "Free space on the disk of the store", {(): counts.free_bytes})
 

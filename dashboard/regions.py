@@ -117,7 +117,7 @@ def points_in(polygon: ArrayLike, xy: ArrayLike) -> NDArray[np.int64]:
 def _corners(polygon: ArrayLike) -> NDArray[np.float64]:
     try:
         corners = np.asarray(polygon, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise RegionError(f"the region's vertices are not pairs of numbers; {_AGAIN}") from error
     if corners.ndim != 2 or corners.shape[1] != 2:
         raise RegionError(f"the region's vertices have the shape {corners.shape}, not (n, 2); {_AGAIN}")

@@ -140,13 +140,14 @@ def _description(provider: Provider) -> tuple[dict[str, Any], datetime | None]:
     return content, date if date is None or date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def server_config(host: str, port: int) -> dict[str, Any]:
+def server_config(host: str, port: int, *, has_sign_in: bool = False) -> dict[str, Any]:
     """Return Streamlit's options.
 
     What guards the server is said here, so that no ``.streamlit/config.toml`` of a folder that somebody starts it in
-    turns it off.
+    turns it off. Where people sign in, a page that fails tells them nothing of this machine: its log has the error.
     """
-    return {
+    errors = {"client.showErrorDetails": "none"} if has_sign_in else {}
+    return errors | {
         "server.address": host,
         "server.port": port,
         "server.headless": True,  # the browser is opened by us, once the server answers

@@ -21,7 +21,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from alvin_core import SettingsError
-from dashboard.sign_in_file import SignInFile, read_sign_in_file
+from dashboard.sign_in_file import SignInFile, address_of, read_sign_in_file
 from dashboard.signed_out import SignedOut
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class SignIn:
         email = claims.get("email")
         if not isinstance(email, str) or "@" not in email:
             return Found("nobody", refusal="the provider told no e-mail address; it must be in the scope 'email'")
-        name = email.casefold()
+        name = address_of(email)
         if claims.get("email_verified") is not True:
             return Found("nobody", name, refusal=f"the provider has not verified the address {name}; have it verified")
         role = file.role_of(name)
@@ -121,8 +121,12 @@ class SignIn:
 
     def sign_out(self, claims: Mapping[str, Any]) -> None:
         """Make a cookie worthless, copies of it as well."""
-        if self.look(claims).state != "out":
+        if self.look(claims).state == "out":
+            return
+        try:
             self._signed_out.add(_key(claims), until=float(claims["iat"]) + 3600 * 30 * 24)
+        except OSError as error:  # it holds in this process; the browser is to forget its cookie all the same
+            _log.error("a sign-out was not stored, and ends with this server: %s", error)
 
     def claims_of(self, cookies: Mapping[str, str]) -> dict[str, Any]:
         """Return the claims in a request's cookies; empty when there are none, or somebody else wrote them."""

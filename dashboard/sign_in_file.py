@@ -18,7 +18,7 @@ from urllib.parse import urlparse
 
 from alvin_core import SettingsError
 
-__all__ = ["DEFAULT_HOURS", "Provider", "SignInFile", "read_sign_in_file"]
+__all__ = ["DEFAULT_HOURS", "Provider", "SignInFile", "address_of", "read_sign_in_file"]
 
 SECTIONS: Final = ("auth", "roles", "session", "monitoring")
 ROLES: Final = ("viewer", "annotator", "owner")
@@ -83,8 +83,16 @@ class SignInFile:
 
     def role_of(self, email: str) -> str | None:
         """Return the role of an address: what is said of it by name goes before what is said of its domain."""
-        lower = email.casefold()
+        lower = address_of(email)
         return self.roles.get(lower) or self.roles.get("*@" + lower.rpartition("@")[2])
+
+
+def address_of(email: str) -> str:
+    """Return an address in the one form in which addresses are compared.
+
+    Of letters beyond ASCII some become ASCII in lower case, such as the Kelvin sign: another person's address.
+    """
+    return "".join(one.lower() if one.isascii() else one for one in email)
 
 
 def read_sign_in_file(path: Path, store: Path | None = None) -> SignInFile:
@@ -219,7 +227,7 @@ def _roles(section: Mapping[str, Any]) -> dict[str, str]:
         for one in people:
             if not _PERSON.fullmatch(one):
                 raise SettingsError(f'{one!r} in [roles] is neither an address nor all of a domain ("*@lab.org")')
-            found[one.casefold()] = role  # the highest, where somebody has two
+            found[address_of(one)] = role  # the highest, where somebody has two
     if "owner" not in found.values():
         raise SettingsError("[roles] names no owner: nobody could start a run")
     return found

@@ -165,9 +165,8 @@ def _writable(value: str) -> bool:
 
 
 def _quoted(value: str) -> str:
-    shown = value if len(value) <= 40 else value[:39] + "…"
-    printable = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in shown)
-    return f"“{printable}”"
+    printable = "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in value)
+    return f"“{printable if len(printable) <= 40 else printable[:39] + '…'}”"
 
 
 def current_place() -> Place:
@@ -274,9 +273,8 @@ def go(
         ANNOTATOR: annotator,
     }
     values = {name: value for name, value in given.items() if value is not None}
-    if run is not None and run != st.query_params.get(RUN):
-        values = {ROUND: "", EXAMPLE: ""} | values
-    _set_params(values)
+    is_another = run is not None and run != st.query_params.get(RUN)
+    _set_params(({ROUND: "", EXAMPLE: ""} if is_another else {}) | values)
 
 
 def notify(

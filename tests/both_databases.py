@@ -28,10 +28,16 @@ FILES = (
     "unit/upkeep/test_backup.py",
     "unit/upkeep/test_verifying.py",
 )
-# What these do is done to SQLite's file, or they say what else is in a folder without a database elsewhere.
+# What these do is done to SQLite's file, or they say what else is in a folder without a database elsewhere, or need no
+# store at all.
 SQLITE_ALONE = frozenset(
     {
         "test_a_damaged_index_is_rebuilt",
+        "test_a_header_that_would_fill_the_memory_is_refused_before_it_is_read",
+        "test_a_majority_is_the_one_label_that_most_opinions_name",
+        "test_nothing_but_files_is_unpacked",
+        "test_the_share_is_drawn_by_the_seed_and_differs_from_round_to_round",
+        "test_what_is_no_tar_is_no_backup",
         "test_a_database_that_is_none_is_told_as_such",
         "test_a_restored_store_holds_what_was_backed_up_and_goes_on_alike",
         "test_a_record_that_is_no_json_is_damage_and_no_fault",

@@ -14,6 +14,7 @@ from alvin_core.experiments.extending import flatten
 from alvin_core.experiments.plan import N_SEEDS, STRATEGIES, ComparisonPlan
 from alvin_core.experiments.protocols import get_protocol
 from alvin_core.settings import RunSettings
+from alvin_core.shown import shown
 from alvin_core.toml_text import read_toml
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     is_list = "," in text
     if not numbers or (not is_list and not 1 <= numbers[0] <= MOST_SEEDS):
         raise SettingsError(
-            f"--seeds {text!r} is neither a number of seeds from 1 to {MOST_SEEDS} nor a list of them; write it like "
-            "--seeds 5 or --seeds 0,3,7"
+            f"--seeds {shown(text)} is neither a number of seeds from 1 to {MOST_SEEDS} nor a list of them; write it "
+            "like --seeds 5 or --seeds 0,3,7"
         )
     return numbers if is_list else tuple(range(numbers[0]))
 
@@ -164,12 +165,12 @@ def parse_vary(assignments: Sequence[str]) -> tuple[tuple[str, tuple[Any, ...]],
         name, _, text = assignment.partition("=")
         values = parse_names(text)
         if not name.strip() or not values:
-            raise SettingsError(f"--vary {assignment!r} is not NAME=A,B; write it like --vary alpha=0.5,2,8")
+            raise SettingsError(f"--vary {shown(assignment)} is not NAME=A,B; write it like --vary alpha=0.5,2,8")
         try:
             parsed = tuple(next(iter(parse_set([f"value={value}"]).values())) for value in values)
         except SettingsError:
             raise SettingsError(
-                f"--vary {assignment!r} has a value that is neither a number nor a word; write it like "
+                f"--vary {shown(assignment)} has a value that is neither a number nor a word; write it like "
                 "--vary alpha=0.5,2,8 or --vary rank=uncertainty,distance"
             ) from None
         varied.append((name.strip(), parsed))

@@ -38,7 +38,7 @@ def resolve(data: str) -> str | Path:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise DataError(
             f"{shown(data)} is neither a file nor a sample; {hint}samples: {', '.join(sample_names())}; "
-            f"a data set of the hub is named hf:{data if data.isprintable() else 'owner/name'}"
+            f"a data set of the hub is named hf:{data if data.isprintable() and len(data) < 100 else 'owner/name'}"
         )
     return data
 

@@ -12,7 +12,7 @@ from alvin_core.experiments.values import CellState, ComparisonInfo
 from alvin_core.run.slice_lookup import check_named_slice
 from alvin_core.store.comparisons import find_comparison, list_comparison_rows, refuse_name
 from alvin_core.store.database import open_store
-from alvin_core.store.datasets import save_dataset
+from alvin_core.store.datasets import save_dataset, send_ahead
 from alvin_core.store.labels import now
 from alvin_core.store.runs import check_name, default_name, new_run_id, sweep_store
 from alvin_core.store.tables import ComparisonRow
@@ -64,8 +64,9 @@ def create_comparison(
     name = check_name(default_comparison_name(source) if name is None else name, "comparison")
     check_comparable(dataset, plan)
     opened = open_store(store, create=True)
+    sent = send_ahead(opened, dataset)
     with opened.lock():
-        sweep_store(opened)
+        sweep_store(opened, keep=sent)
         digest = save_dataset(opened.path, dataset)
         with opened.write() as session:
             refuse_name(session, name)

@@ -241,7 +241,7 @@ def setting_name(name: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise SettingsError(f"several settings are called {name!r}; say which: {', '.join(found)}")
+        raise SettingsError(f"several settings are called {shown(name)}; say which: {', '.join(found)}")
     raise SettingsError(f"no setting is called {shown(name)}, so it cannot vary; `alvin settings` lists them")
 
 

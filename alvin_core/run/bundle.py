@@ -22,7 +22,7 @@ from alvin_core.run.run import Run
 from alvin_core.run.slice_packing import add_packed_slices
 from alvin_core.store.arrays import MAKE_ROOM, disk_reason, save_arrays, sweep, sync_folder
 from alvin_core.store.database import Store, open_store
-from alvin_core.store.datasets import save_dataset
+from alvin_core.store.datasets import save_dataset, send_ahead
 from alvin_core.store.mirror import publish
 from alvin_core.store.rounds import add_proposal
 from alvin_core.store.runs import (
@@ -134,7 +134,8 @@ def unpack_along(
                 with opened.read() as session:
                     refuse_taken(session, name)
             folders = _stage_rounds(path, contents, stage)
-            row = _add(opened, contents, stage, folders, name, along)
+            sent = send_ahead(opened, contents.dataset)
+            row = _add(opened, contents, stage, folders, name, sent, along)
     return Run(RunHandle(opened, row))
 
 
@@ -180,11 +181,17 @@ def _stage_rounds(path: Path, contents: Contents, stage: Path) -> list[str]:
 
 
 def _add(
-    store: Store, contents: Contents, stage: Path, folders: list[str], name: str | None, along: AlongWithRun | None
+    store: Store,
+    contents: Contents,
+    stage: Path,
+    folders: list[str],
+    name: str | None,
+    sent: str,
+    along: AlongWithRun | None,
 ) -> RunRow:
     """Make the run exist: data set and arrays first, then, in one transaction, all that names them."""
     with store.lock():
-        sweep_store(store)
+        sweep_store(store, keep=sent)
         run_id = new_run_id()
         try:
             save_dataset(store.path, contents.dataset)

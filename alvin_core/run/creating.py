@@ -21,7 +21,7 @@ from alvin_core.run.run import Run
 from alvin_core.run.slice_lookup import check_named_slice
 from alvin_core.settings import RunSettings
 from alvin_core.store.database import open_store
-from alvin_core.store.datasets import save_dataset
+from alvin_core.store.datasets import save_dataset, send_ahead
 from alvin_core.store.labels import add_labels, now
 from alvin_core.store.rounds import add_proposal
 from alvin_core.store.runs import check_name, default_name, free_name, new_run_id, refuse_taken, sweep_store
@@ -110,8 +110,9 @@ def add_run(
         check_name(name)
     start = _start(dataset, settings)
     opened = open_store(store, create=True)
+    sent = send_ahead(opened, dataset)
     with opened.lock():
-        sweep_store(opened)
+        sweep_store(opened, keep=sent)
         digest = save_dataset(opened.path, dataset)
         with opened.write() as session:
             check_named_slice(session, digest, settings)

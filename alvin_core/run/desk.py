@@ -81,6 +81,11 @@ class Desk:
         held = annotator in self.leases.get(example_id, {})
         return held or self.n_wanting(example_id) > len(self.others(example_id, annotator))
 
+    def is_heard_late(self, example_id: str, annotator: str) -> bool:
+        """Return whether an annotator still holds what others' opinions have decided: theirs changes no label."""
+        is_decided = example_id in self.labels and self.is_shared(example_id)
+        return is_decided and annotator in self.leases.get(example_id, {})
+
 
 def read_desk(session: Session, handle: RunHandle) -> Desk:
     """Read the current proposal of a run."""

@@ -37,12 +37,14 @@ def submit_labels(handle: RunHandle, labels: Any, annotator: str, *, force: bool
         handle.check_exists(session)
         desk = read_desk(session, handle)
         others = [one for one, _ in wanted if one in handle.row_of_id and one not in desk.wanted]
-        held = desk.labels | current_labels(session, handle.row.id, example_ids=others)
+        held = desk.labels
+        if others:
+            held = held | current_labels(session, handle.row.id, example_ids=others)
         new = _check(handle, desk, wanted, held, annotator, force=force)
         opinions = {one: label for one, label in new.items() if desk.is_shared(one)}
         direct = {one: label for one, label in new.items() if one not in opinions}
         decided = _store(session, handle, desk, direct, opinions, annotator)
-        _end_holds(session, handle, [one for one, _ in wanted], decided, annotator)
+        _end_holds(session, handle, [one for one, _ in wanted], direct, annotator)
     return SubmitReport(
         n_new=len(decided),
         n_same=len(wanted) - len(new),
@@ -66,31 +68,35 @@ def _store(
     decided: dict[str, dict[str, str]] = {annotator: dict(direct)}  # by the names of those who gave the label
     for example_id, label in opinions.items():
         votes = {name: one.label for name, one in desk.opinions.get(example_id, {}).items()} | {annotator: label}
-        winner = majority(votes.values(), desk.wanted[example_id])
+        # One more opinion on what has its label already, of somebody who still held it, changes no label.
+        winner = None if example_id in desk.labels else majority(votes.values(), desk.wanted[example_id])
         if winner is not None:
             names = joined([name for name, vote in votes.items() if vote == winner])
             decided.setdefault(names, {})[example_id] = winner
     for names, labels in decided.items():
         add_labels(session, run_id, labels.items(), source="person", annotator=names)
-    seq = last_seq(session, run_id)
-    add_opinions(
-        session,
-        run_id,
-        opinions.items(),
-        annotator=annotator,
-        round_no=desk.round_no,
-        label_seq=seq,
-        created_at=time,
-    )
+    if opinions:
+        add_opinions(
+            session,
+            run_id,
+            opinions.items(),
+            annotator=annotator,
+            round_no=desk.round_no,
+            label_seq=last_seq(session, run_id),
+            created_at=time,
+        )
     return {example_id for labels in decided.values() for example_id in labels}
 
 
 def _end_holds(
-    session: Session, handle: RunHandle, submitted: Collection[str], decided: Collection[str], annotator: str
+    session: Session, handle: RunHandle, submitted: Collection[str], direct: Collection[str], annotator: str
 ) -> None:
-    """Let go of what was answered: the annotator of what they submitted, everybody of what has a label now."""
+    """Let go of what was answered: the annotator of what they submitted, everybody of what one person labels.
+
+    Who holds what others' opinions have decided holds it still: what they think of it is yet to be heard.
+    """
     drop_leases(session, handle.row.id, submitted, annotator=annotator)
-    drop_leases(session, handle.row.id, decided)
+    drop_leases(session, handle.row.id, direct)
 
 
 def undo_labels(handle: RunHandle, example_ids: Collection[str], annotator: str) -> None:
@@ -167,6 +173,8 @@ def _check(
     for example_id, label in wanted:
         own = desk.opinions.get(example_id, {}).get(annotator)
         known = own.label if own else held[example_id].label if example_id in held else None
+        if own is None and desk.is_heard_late(example_id, annotator):
+            known = None
         problem = _problem(handle, example_id, label, known, own)
         if not problem and known is None and not force:
             problem = _held_problem(desk, example_id, annotator)

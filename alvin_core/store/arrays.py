@@ -153,7 +153,8 @@ def load_array(folder: Path, name: str) -> NDArray[Any]:
     path = folder / f"{name}.npy"
     _fetch_missing(path)
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        # Not `numpy.load`, which would take a zip or a pickle as well, and leave a damaged file open.
+        array: NDArray[Any] = npy.open_memmap(path, mode="r")
     except Exception as error:  # its header is parsed as Python, which raises a dozen kinds
         raise StoreError(_cannot_read(path, error)) from error
     return array

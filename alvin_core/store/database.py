@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from alvin_core.errors import StoreError, StoreVersionError
 from alvin_core.store.arrays import disk_reason, make_folder
-from alvin_core.store.location import ARRAYS, STORE_ID, Place, database_url, read_place, store_folder
+from alvin_core.store.location import ARRAYS, SERVER, STORE_ID, Place, database_url, read_place, store_folder
 from alvin_core.store.mounts import refuse_network_drive
 from alvin_core.store.read_only import may_write
 from alvin_core.store.sqlite import BUSY_SECONDS, SqliteDatabase
@@ -30,6 +30,7 @@ __all__ = ["Store", "make_store", "open_store"]
 FOLDERS = ("runs", "datasets", "cache", "locks")
 OLDEST_VERSION = 1  # the oldest that is brought up to date
 VERSION = "schema_version"
+FAR_SECONDS = 600  # how long to wait for who makes or removes runs where their arrays are sent elsewhere
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ class Store:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Be the only process that makes or removes runs; these are short, so others wait."""
-        with self.database.lock("store", subject=f"the store {self.path}", wait_seconds=BUSY_SECONDS):
+        is_far = self.place is not None and self.place.arrays is not None
+        wait_seconds = FAR_SECONDS if is_far else BUSY_SECONDS
+        with self.database.lock("store", subject=f"the store {self.path}", wait_seconds=wait_seconds):
             yield
 
     @contextmanager
@@ -185,7 +188,8 @@ def _is_current(store: Store, *, create: bool = True) -> bool:
             f"{store.path} is the folder of another store than the one in {store.database.name}; name the store by its "
             "database: --store URL"
         )
-    return version == SCHEMA_VERSION and (store.place is None or STORE_ID in facts)
+    told = set[str]() if store.place is None else {STORE_ID} if store.place.database is None else {STORE_ID, SERVER}
+    return version == SCHEMA_VERSION and told <= facts.keys()
 
 
 def _bring_up_to_date(store: Store) -> None:
@@ -202,6 +206,9 @@ def _bring_up_to_date(store: Store) -> None:
         if store.place is not None and session.get(MetaRow, STORE_ID) is None:
             session.merge(MetaRow(key=STORE_ID, value=store.place.id or secrets.token_hex(8)))
             session.merge(MetaRow(key=ARRAYS, value=store.place.arrays or str(store.path)))
+        database = store.database
+        if database.dialect == "postgresql" and session.get(MetaRow, SERVER) is None:
+            session.merge(MetaRow(key=SERVER, value=database.server()))
 
 
 def _refuse_others_runs(store: Store) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from alvin_core.data.dataset import Dataset, Texts
 from alvin_core.errors import StoreError
 from alvin_core.store.arrays import load_packed, save_packed
-from alvin_core.store.mirror import mirror_of
+from alvin_core.store.mirror import mirror_at, mirror_of
 
-__all__ = ["dataset_of", "dataset_path", "load_stored_dataset", "save_dataset"]
+if TYPE_CHECKING:
+    from alvin_core.store.database import Store
+
+__all__ = ["dataset_of", "dataset_path", "load_stored_dataset", "save_dataset", "send_ahead"]
 
 
 def dataset_path(store: Path, digest: str) -> Path:
@@ -37,6 +40,38 @@ def save_dataset(store: Path, dataset: Dataset) -> str:
     mirror = mirror_of(path)
     if mirror is not None:
         mirror.publish_new(path)
+    return digest
+
+
+def send_ahead(store: Store, dataset: Dataset) -> str:
+    """Send a data set to where the arrays are kept, if that is elsewhere, before the store is locked to name it.
+
+    Until it is named, whoever sweeps the store may remove it again: `save_dataset`, under the lock, sees to that.
+
+    Returns
+    -------
+    str
+        Its digest; empty where nothing was sent.
+
+    Raises
+    ------
+    StoreError
+        When the disk, or the place where the arrays are kept, refuses.
+    """
+    mirror = mirror_at(store.path)
+    if mirror is None:
+        return ""
+    digest = dataset.digest()
+    path = dataset_path(store.path, digest)
+    with store.lock():  # two processes would write to the same file
+        if not path.exists():
+            save_packed(path, _arrays_of(dataset))
+    try:
+        mirror.publish_new(path)
+    except (StoreError, FileNotFoundError):
+        if path.exists():  # else it was swept while it was on its way
+            raise
+        return ""
     return digest
 
 

@@ -26,11 +26,11 @@ from alvin_core.store.address import EXAMPLE, Address, is_address, parse_address
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-__all__ = ["ARRAYS", "SIGN", "STORE_ID", "Place", "database_url", "has_store", "read_place", "store_folder"]
+__all__ = ["ARRAYS", "SERVER", "SIGN", "STORE_ID", "Place", "database_url", "has_store", "read_place", "store_folder"]
 
 SIGN = "store.json"
 LOCAL = "alvin.db"  # the database of a store that is a folder alone
-STORE_ID, ARRAYS = "store_id", "arrays"  # keys of the table of facts
+STORE_ID, ARRAYS, SERVER = "store_id", "arrays", "server"  # keys of the table of facts
 
 
 @dataclass(frozen=True)

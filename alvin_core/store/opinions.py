@@ -48,6 +48,8 @@ def opinion_events(session: Session, run_id: str) -> list[OpinionRow]:
 
 def held_opinions(session: Session, run_id: str, example_ids: Collection[str] | None = None) -> Opinions:
     """Return the opinions that hold, or only those on some examples; of an example without any there is no entry."""
+    if not _last_seq(session, run_id):  # most runs ask one person for each example
+        return {}
     columns = [getattr(OpinionRow, name) for name in HeldOpinion._fields]
     query = select(*columns, OpinionRow.action).where(OpinionRow.run_id == run_id).order_by(OpinionRow.seq)
     if example_ids is not None and len(example_ids) <= MOST_ASKED:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from alvin_core.errors import StoreError
 from alvin_core.store.address import plain_address, schema_of
+from alvin_core.store.postgres_copies import refuse_copy, server_of
 from alvin_core.store.postgres_errors import explain_postgres, refuse_server
 from alvin_core.store.sqlite import BUSY_SECONDS, WRITES, strict_json
 
@@ -68,6 +69,13 @@ class PostgresDatabase:
     def facts(self) -> dict[str, str] | None:
         """Return the table of facts; None where there is none yet."""
         return stored_facts(self.url)
+
+    def server(self) -> str:
+        """Return which server, database and schema this is; empty where the server does not tell."""
+        try:
+            return server_of(self._engine, self.schema)
+        except SQLAlchemyError as error:
+            raise StoreError(self.explain(error)) from error
 
     def version(self) -> str:
         """Return the server's version.
@@ -157,16 +165,20 @@ def stored_facts(url: URL) -> dict[str, str] | None:
     Raises
     ------
     StoreError
-        When the database cannot be reached, is of no use, or has such a table of another program.
+        When the database cannot be reached, is of no use, has such a table of another program, or is a copy of the
+        store's database.
     """
     try:
         with _engine_of(url).connect() as connection:
             table = f'"{schema_of(url)}".meta'
             if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}) is None:
                 return None
-            return {str(key): str(value) for key, value in connection.execute(text("SELECT key, value FROM meta"))}
+            facts = {str(key): str(value) for key, value in connection.execute(text("SELECT key, value FROM meta"))}
+        refuse_copy(_engine_of(url), url, facts)
     except SQLAlchemyError as error:
         raise StoreError(explain_postgres(f"the database {plain_address(url)}", error)) from error
+    else:
+        return facts
 
 
 def lock_key(database: PostgresDatabase, name: str) -> int:

@@ -251,20 +251,20 @@ def delete_run_rows(session: Session, run_id: str) -> None:
     session.execute(delete(RunRow).where(RunRow.id == run_id))
 
 
-def sweep_store(store: Store) -> list[Path]:
+def sweep_store(store: Store, *, keep: str = "") -> list[Path]:
     """Remove folders of no run, be it in the trash, and data sets of no run and no comparison; return what went.
 
-    The caller holds the store's lock.
+    The caller holds the store's lock, and may be about to name a data set, whose digest is ``keep``.
     """
-    found = store_leftovers(store)
+    found = store_leftovers(store, keep=keep)
     remove(found)
-    sweep_elsewhere(store)
+    sweep_elsewhere(store, keep=keep)
     return found
 
 
-def store_leftovers(store: Store) -> list[Path]:
+def store_leftovers(store: Store, *, keep: str = "") -> list[Path]:
     """Return what `sweep_store` would remove. The caller holds the store's lock."""
-    run_ids, datasets = named_files(store)
+    run_ids, datasets = named_files(store, keep=keep)
     staged = leftovers(store.path / "runs", (), STAGE)
     return [
         *leftovers(store.path / "runs", run_ids, RUN_ID),

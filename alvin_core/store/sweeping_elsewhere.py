@@ -18,22 +18,26 @@ RUN_ID = re.compile(r"[0-9a-f]{8}")
 DATASET_FILE = re.compile(r"[0-9a-f]{64}\.npz")
 
 
-def named_files(store: Store) -> tuple[set[str], set[str]]:
-    """Return the ids of all runs, and the names of the files of all data sets that runs and comparisons have."""
+def named_files(store: Store, *, keep: str = "") -> tuple[set[str], set[str]]:
+    """Return the ids of all runs, and the names of the files of all data sets that runs and comparisons have.
+
+    The data set of the digest ``keep`` is among them.
+    """
     with store.read() as session:
         rows = session.execute(select(RunRow.id, RunRow.dataset)).all()
         digests = {row.dataset for row in rows}.union(session.scalars(select(ComparisonRow.dataset)))
+    digests |= {keep} - {""}
     return {row.id for row in rows}, {dataset_path(Path(), digest).name for digest in digests}
 
 
-def sweep_elsewhere(store: Store) -> None:
-    """Remove what `leftovers_elsewhere` returns; what cannot be looked for or removed is left, with a line in the log.
+def sweep_elsewhere(store: Store, *, keep: str = "") -> None:
+    """Remove what `leftovers_elsewhere` returns, but no data set of the digest ``keep``.
 
-    The caller holds the store's lock.
+    What cannot be looked for or removed is left, with a line in the log. The caller holds the store's lock.
     """
     mirror = mirror_at(store.path)
     if mirror is not None:
-        run_ids, datasets = named_files(store)
+        run_ids, datasets = named_files(store, keep=keep)
         mirror.sweep(store.path / "runs", run_ids, RUN_ID)
         mirror.sweep(store.path / "datasets", datasets, DATASET_FILE)
 

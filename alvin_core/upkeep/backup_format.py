@@ -20,10 +20,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
-from sqlalchemy import Column, LargeBinary
+from sqlalchemy import JSON, Column, LargeBinary
 from sqlalchemy import Table as SqlTable
 
 from alvin_core.errors import StoreError
+from alvin_core.shown import shown
 from alvin_core.store.rounds import ROUND_FOLDER
 from alvin_core.store.sweeping_elsewhere import RUN_ID
 from alvin_core.store.tables import LeaseRow, MetaRow, Table
@@ -44,6 +45,7 @@ __all__ = [
 FORMAT, FORMAT_VERSION = "alvin-store", 1
 MANIFEST = "backup.json"
 PIECE = 2**20
+HIGHEST = 2**53  # of whole numbers: those that databases count with are far below
 LONGEST_ROW = 2**28  # bytes; a slice of a billion examples is 2 ** 27
 # In an order in which every row comes after what it refers to. What `meta` says is the restoring program's to say, and
 # what somebody holds for minutes has ended when a backup is restored.
@@ -102,12 +104,29 @@ def rows_in(stream: IO[bytes], table: SqlTable) -> Iterator[dict[str, Any]]:
 def _values(row: Any, columns: Mapping[str, Column[Any]]) -> dict[str, Any]:
     if not isinstance(row, dict) or not row.keys() <= columns.keys():
         raise ValueError("it is no row of this table")
-    return {
+    if lacking := [name for name, column in columns.items() if column.primary_key and row.get(name) is None]:
+        raise ValueError(f"it has no {lacking[0]}")
+    values = {
         name: base64.b64decode(value, validate=True)
         if isinstance(columns[name].type, LargeBinary) and value is not None
         else value
         for name, value in row.items()
     }
+    if wrong := [name for name, value in values.items() if not _fits(value, columns[name])]:
+        raise ValueError(f"{wrong[0]} = {shown(row[wrong[0]])} is of another type than the column")
+    return values
+
+
+def _fits(value: Any, column: Column[Any]) -> bool:
+    """Tell whether a value is of a column's type: SQLite would take any, and what reads it later would not."""
+    if value is None:
+        return bool(column.nullable) or isinstance(column.type, JSON)
+    if isinstance(column.type, JSON):
+        return True
+    kind = column.type.python_type
+    if kind is float:
+        return type(value) in (int, float)
+    return type(value) is kind and (kind is not int or abs(value) < HIGHEST)
 
 
 def _check_forms(values: Mapping[str, Any], forms: Mapping[str, re.Pattern[str]]) -> None:

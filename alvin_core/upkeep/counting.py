@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from alvin_core.store.database import open_store
-from alvin_core.store.tables import ComparisonRow, JobRow, LabelRow, MarkRow, RoundRow, RunRow, TrashRow
+from alvin_core.store.tables import ComparisonRow, JobRow, LabelRow, MarkRow, OpinionRow, RoundRow, RunRow, TrashRow
 
 __all__ = ["StoreCounts", "count_store"]
 
@@ -20,8 +20,8 @@ class StoreCounts:
 
     Attributes
     ----------
-    n_runs, n_trashed, n_rounds, n_comparisons, n_marks : int
-        Runs outside the trash and in it; rounds of both.
+    n_runs, n_trashed, n_rounds, n_comparisons, n_marks, n_opinions : int
+        Runs outside the trash and in it; rounds of both. Of marks and opinions all events.
     labels : dict of (source, action) to int
         Label events.
     jobs : dict of (kind, state) to int
@@ -35,6 +35,7 @@ class StoreCounts:
     n_rounds: int
     n_comparisons: int
     n_marks: int
+    n_opinions: int
     labels: dict[tuple[str, str], int]
     jobs: dict[tuple[str, str], int]
     free_bytes: int
@@ -50,9 +51,9 @@ def count_store(store: Path | str) -> StoreCounts:
     """
     opened = open_store(store)
     with opened.read() as session:
-        n_all, n_trashed, n_rounds, n_comparisons, n_marks = (
+        n_all, n_trashed, n_rounds, n_comparisons, n_marks, n_opinions = (
             session.scalar(select(func.count()).select_from(table)) or 0
-            for table in (RunRow, TrashRow, RoundRow, ComparisonRow, MarkRow)
+            for table in (RunRow, TrashRow, RoundRow, ComparisonRow, MarkRow, OpinionRow)
         )
         labels = select(LabelRow.source, LabelRow.action, func.count()).group_by(LabelRow.source, LabelRow.action)
         jobs = select(JobRow.kind, JobRow.state, func.count()).group_by(JobRow.kind, JobRow.state)
@@ -62,6 +63,7 @@ def count_store(store: Path | str) -> StoreCounts:
             n_rounds=n_rounds,
             n_comparisons=n_comparisons,
             n_marks=n_marks,
+            n_opinions=n_opinions,
             labels={(source, action): n for source, action, n in session.execute(labels)},
             jobs={(kind, state): n for kind, state, n in session.execute(jobs)},
             free_bytes=shutil.disk_usage(opened.path).free,

@@ -10,13 +10,16 @@ import streamlit as st
 
 from alvin_core import AlvinError
 from dashboard import data
+from dashboard.acting import enqueue_job
 from dashboard.at_hand import can_request_map, flagged_ids, index_of
 from dashboard.colouring import COLOURINGS, color_by
 from dashboard.components.representation_map import read_state, representation_map
 from dashboard.filtering import Filter, choices, matches, read_filter, write_filter
 from dashboard.maps import map_data
+from dashboard.people import why_not
+from dashboard.plain_text import plain
 from dashboard.regions import region_rows
-from dashboard.state import Color, Place, Space, go, read_wish
+from dashboard.state import Color, Place, Space, go, notify, read_wish
 from dashboard.views.explore_card import lit_points
 from dashboard.views.explore_export import export_tools
 from dashboard.views.explore_plain import render_without_webgl
@@ -252,11 +255,20 @@ def _view_tool(place: Place, columns: MapColumns) -> None:
             help="Its choice, from the same model, is the layer beside “selected”.",
         )
     if can_request_map(place.run_id, place.round_no, place.space):
+        refusal = why_not("owner")
         st.button(
-            "Make this round's UMAP", key="request_map", on_click=data.request_projection,
-            args=(place.run_id, place.round_no, place.space),
+            "Make this round's UMAP", key="request_map", on_click=_request_map, args=(place,), disabled=bool(refusal),
+            help=plain(refusal) if refusal else None,
         )  # fmt: skip
     export_tools(place, columns)
+
+
+def _request_map(place: Place) -> None:
+    """Have the worker make a map whatever time it takes, which is not for those who only look."""
+    try:
+        enqueue_job(data.store(), "project", run=place.run_id, params={"round": place.round_no, "space": place.space})
+    except AlvinError as error:
+        notify(str(error), kind="error")
 
 
 def _picked(run_id: str, round_no: int) -> None:

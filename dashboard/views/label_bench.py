@@ -134,7 +134,7 @@ def _annotator(place: Place) -> str:
         named = "" if place.annotator == DEFAULT_ANNOTATOR else place.annotator
         st.session_state[ANNOTATOR] = st.session_state.get(NAME) or named
     elif not st.session_state[ANNOTATOR] and st.session_state.get(NAME):
-        st.session_state[ANNOTATOR] = st.session_state[NAME]  # a dialog that opens an example empties the field
+        st.session_state[ANNOTATOR] = st.session_state[NAME]  # who empties it by hand empties the name with it
     name = " ".join(str(st.session_state[ANNOTATOR]).split())
     st.session_state[NAME] = name
     return name

@@ -134,6 +134,34 @@ def test_with_overlap_two_each_example_gets_two_names_and_their_agreement_shows(
     assert "Every opinion names one and the same class" in said
 
 
+def test_an_example_opened_out_of_the_agreement_is_in_front_and_the_name_stays(
+    shared: Callable[..., alvin.Run], sit_down: Open, settled: Callable[..., None]
+) -> None:
+    run = shared(4, overlap=2)
+    first = run.queue("Ada")[0]
+    for name, label in (("Bo", "pos"), ("Cy", "neg"), ("Dora", "pos")):
+        run.submit({first: label}, annotator=name, force=True)
+    ada = sit_down("")
+    ada.fill(".st-key-annotator input", "Ada")
+    ada.keyboard.press("Enter")
+    ada.wait_for_selector(".st-key-label_0 button:enabled")
+    ada.locator(".st-key-open_agreement button").click()
+    ada.wait_for_selector("[role=dialog] [data-testid=stDataFrame] canvas")
+    settled(ada)
+    table = ada.locator("[role=dialog] [data-testid=stDataFrame]")
+    table.scroll_into_view_if_needed()
+    table.click(position={"x": 15, "y": 50})  # the first row's own box
+    ada.wait_for_selector("[role=dialog]", state="detached")
+    ada.wait_for_selector(f".label-state[data-example={first}]")
+    settled(ada)
+    assert ada.input_value(".st-key-annotator input") == "Ada"
+    ada.locator(".st-key-label_bar button >> text=Queue").click()
+    ada.wait_for_selector(f".label-state:not([data-example={first}])")
+    settled(ada)
+    press(ada, "1")
+    assert run.opinions().iloc[-1][["annotator", "label"]].tolist() == ["Ada", "neg"]
+
+
 def test_what_a_closed_browser_held_is_given_back_at_once(shared: Callable[..., alvin.Run], sit_down: Open) -> None:
     run = shared(4)
     ada, bo = sit_down("Ada"), sit_down("Bo")

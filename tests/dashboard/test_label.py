@@ -72,6 +72,17 @@ def test_without_a_name_the_class_buttons_wait(run: Run) -> None:
     assert not app.button(key="label_0").disabled
 
 
+def test_a_name_that_nobody_took_away_is_there_again_and_one_that_was_emptied_stays_away(run: Run) -> None:
+    app = opened()
+    app.session_state["annotator"] = ""  # as after a run of the script that the page's field took no part in
+    app.run()
+    assert app.text_input(key="annotator").value == "Ada"
+    assert not app.button(key="label_0").disabled
+    app.text_input(key="annotator").input("").run()
+    assert app.text_input(key="annotator").value == ""
+    assert app.button(key="label_0").disabled
+
+
 def test_an_empty_queue_offers_the_next_round(run: Run) -> None:
     run.submit({one: "pos" if place else "neg" for place, one in enumerate(run.queue("Ada"))}, annotator="Bob")
     app = opened()

@@ -195,14 +195,30 @@ class Page:
         self.session = ""
         self.buttons: dict[str, str] = {}
 
+    def send_nonsense(self, query: str = "") -> None:
+        """Have every component of the page say what none of them says."""
+        message = BackMsg()
+        for one in self.elements("bidi_component"):
+            state = message.rerun_script.widget_states.widgets.add()
+            state.id, state.json_value = one.bidi_component.id, "{"
+        self._ask(message, query)
+
+    def elements(self, kind: str) -> list[Any]:
+        """What was drawn of a kind, in the order heard."""
+        drawn = (ForwardMsg.FromString(one).delta.new_element for one in self.heard)
+        return [one for one in drawn if one.WhichOneof("type") == kind]
+
     def run(self, query: str = "", pressed: str = "", fragment: str = "") -> None:
         """Have the script run, and hear it to its end."""
         message = BackMsg()
-        message.rerun_script.query_string = query
         message.rerun_script.fragment_id = fragment
         if pressed:
             state = message.rerun_script.widget_states.widgets.add()
             state.id, state.trigger_value = pressed, True
+        self._ask(message, query)
+
+    def _ask(self, message: BackMsg, query: str) -> None:
+        message.rerun_script.query_string = query
         message.rerun_script.page_script_hash = ""
         self._talk.send(message.SerializeToString())
         while not self._take(self._talk.recv(timeout=60)):
@@ -448,6 +464,7 @@ def test_what_is_greyed_out_cannot_be_pressed_nor_what_was_drawn_before_a_role_w
     with visit("ada").page() as own, visit("vic").page() as page:
         page.run(query)
         page.press("Step", query)
+        page.press("Make this round's UMAP", query)
         own.run(query)
         try:
             server.write(roles={"owner": [BEN], "viewer": [ADA, VIC]})
@@ -456,10 +473,47 @@ def test_what_is_greyed_out_cannot_be_pressed_nor_what_was_drawn_before_a_role_w
             assert b"ada@lab.example is signed in as viewer; to start, change and delete runs takes" in own.said
         finally:
             server.write()
+    until(lambda: b"as viewer" not in visit("ada").ask("PUT", "/_stcore/upload_file/a/b")[1])
     assert alvin.list_jobs(server.store) == []
     told = server.log.read_text(encoding="utf-8")
     assert told.count(f"enqueue_job was refused (run {run_id(server)}): ada@lab.example is signed in as viewer") == 1
     assert TEXT.decode() not in told
+
+
+def test_a_role_that_was_given_to_an_open_page_is_taken_from_it_as_well(
+    server: Server, visit: Callable[..., Visitor]
+) -> None:
+    vic = visit("vic")
+    try:
+        server.write(roles={"owner": [ADA]})
+        until(lambda: vic.get("/api/watch/-")[0] == 403)
+        with vic.page() as page:
+            page.run("page=explore")
+            assert b"has no role" in page.said
+            server.write()
+            until(lambda: vic.get("/api/watch/-")[0] == 200)
+            with pytest.raises(ConnectionClosed):  # the browser connects again, by what is looked at all the time
+                page.run("page=explore")
+            assert RUN.encode() not in page.said
+        with vic.page(session=page.session) as again:
+            again.run("page=explore")
+            assert RUN.encode() in again.said
+    finally:
+        server.write()
+    until(lambda: vic.get("/api/watch/-")[0] == 200)
+
+
+def test_a_page_that_fails_tells_nothing_of_the_server(server: Server, visit: Callable[..., Visitor]) -> None:
+    query = f"page=explore&run={RUN}"
+    with visit("vic").page() as page:
+        page.run(query)
+        page.send_nonsense(query)
+        errors = [one.exception for one in page.elements("exception")]
+    assert errors
+    for one in errors:
+        assert (one.type, list(one.stack_trace)) == ("", [])
+        assert "redacted" in one.message
+    assert "JSONDecodeError" in server.log.read_text(encoding="utf-8")  # whoever runs it finds the reason
 
 
 def test_a_file_can_be_sent_by_an_owners_own_page_alone(server: Server, visit: Callable[..., Visitor]) -> None:

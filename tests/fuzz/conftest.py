@@ -27,8 +27,8 @@ from alvin_core.errors import AlvinError
 
 sys.path.insert(0, str(Path(__file__).parent))  # where `made_up` is found
 
-SMALL = 2500  # inputs of a usual test run, for all targets together
-SHARES = 100  # what the targets' shares come to
+SMALL = 1500  # inputs of a usual test run, for all targets together
+SHARES = 140  # what the targets' shares come to
 AT_ONCE = 2000  # inputs of one search: it remembers what it tried
 SECONDS = 20.0  # of the processor's time that one input may take; an endless loop takes them all
 ROOM = 4 * 2**30  # bytes of addresses that may be taken beyond those of the test's process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import struct
 import sys
@@ -36,9 +37,13 @@ from alvin_core.settings import RunSettings
 from alvin_core.shown import shown
 from alvin_core.store.arrays import load_array, load_arrays
 from alvin_core.toml_text import LARGEST_TOML
+from alvin_core.upkeep.backup_format import TABLES, rows_in
+from alvin_core.upkeep.findings import StoreReport
+from alvin_core.upkeep.records import _check_numbers
 from alvin_core.upkeep.restoring import is_backup, restore_store
 from alvin_core.worker.answering import Desk
 from dashboard.previewing import read_preview
+from dashboard.regions import RegionError, points_in
 from dashboard.state import read_wish
 
 GOOD = "text,label\n" + "".join(f"text {row},{'pos' if row % 2 else 'neg'}\n" for row in range(40))
@@ -123,6 +128,12 @@ def test_a_name_that_no_file_can_have_is_no_file(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     for name in ("x" * 5000 + ".csv", "~nobody-here/x.csv", "a\0b.csv", "\ud800.csv"):
         refusal(load_dataset, resolve(name))
+    assert len(refusal(resolve, "9" * 5000)) < 1000
+
+
+def test_a_corner_too_large_for_a_fraction_is_no_corner() -> None:
+    with pytest.raises(RegionError, match="not pairs of numbers; draw it again"):
+        points_in([[10**400, 0], [1, 0], [1, 1]], np.zeros((3, 2)))
 
 
 def test_long_names_and_control_characters_are_shown_short_and_harmless(tmp_path: Path) -> None:
@@ -198,6 +209,26 @@ def test_a_header_of_an_array_that_is_no_python_is_damage(tmp_path: Path) -> Non
         (tmp_path / "m.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(padded)) + padded)
         with pytest.raises(StoreError, match=r"cannot read .*; restore the store from a copy"):
             load_array(tmp_path, "m")
+
+
+def test_rows_of_a_backup_have_the_types_of_their_columns() -> None:
+    good = {"run_id": "0" * 8, "round_no": 0, "rank": 0, "example_id": "e1"}
+    table = next(one for one in TABLES if one.name == "proposals")
+    assert list(rows_in(io.BytesIO(json.dumps(good).encode()), table)) == [good]
+    for bad in ({"round_no": ""}, {"round_no": 10**30}, {"rank": None}, {"example_id": 1}, {"run_id": ["x"]}):
+        message = refusal(lambda bad=bad: list(rows_in(io.BytesIO(json.dumps({**good, **bad}).encode()), table)))
+        assert "line 1: " in message
+
+
+def test_a_round_of_a_number_in_billions_is_found_missing_its_elders_at_once() -> None:
+    """The gap was looked for by counting to the number, and the proposals by a question for each."""
+    report = StoreReport(store="s", n_runs=1)
+    counted = SimpleNamespace(seq=2**31, source="person", action="label", example_id="e1")
+    records: Any = SimpleNamespace(
+        subject="run 'r'", labels=[counted], opinions=[], marks=[], added=[], rounds=[SimpleNamespace(round_no=2**31)]
+    )
+    _check_numbers(records, report)
+    assert [one.what for one in report.findings] == ["number 1 is missing", "number 0 is missing"]
 
 
 def test_stored_arrays_that_are_compressed_are_refused(tmp_path: Path) -> None:

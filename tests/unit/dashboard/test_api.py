@@ -190,6 +190,7 @@ def test_metrics_count_and_name_nothing_of_the_data(watched, tmp_path, fake) -> 
     lines = answer.text.splitlines()
     assert 'alvin_runs{in="use"} 1.0' in lines
     assert "alvin_marks 1.0" in lines
+    assert "alvin_opinions 0.0" in lines
     assert any(
         line.startswith('alvin_label_events{action="label",source="') and line.endswith(" 8.0") for line in lines
     )

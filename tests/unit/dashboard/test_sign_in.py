@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import logging
 import os
 import socket
@@ -103,6 +104,12 @@ def test_a_name_goes_before_its_domain_and_the_higher_role_before_the_lower(file
     given = ["ada@lab.example", "CY@LAB.EXAMPLE", "di@lab.example", "bo@else.example", "x@sub.lab.example", "@", ""]
     assert [found.role_of(one) for one in given] == ["owner", "viewer", "annotator", "annotator", None, None, None]
     assert (found.origin, found.is_secure, found.hours) == ("https://lab.example.org", True, 12)
+    for alike in (
+        "bo@el\u017fe.example",
+        "x@\u212aab.example",
+        "di@\uff4cab.example",
+    ):  # letters that become ASCII ones
+        assert found.role_of(alike) is None
 
 
 @pytest.mark.parametrize(
@@ -169,6 +176,30 @@ def test_a_cookie_is_worth_what_the_file_says_now(access: sign_in.SignIn, file: 
     assert access.look(ada).state == "out"
     assert access.look(ada | {"nonce": "two"}).state == "in"
     assert sign_in.SignIn(file, tmp_path / "store").look(ada).state == "out"  # after the server began anew, too
+
+
+def test_an_address_that_looks_like_anothers_in_lower_case_is_another(
+    access: sign_in.SignIn, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sign_in, "LOOK_AGAIN", -1.0)
+    file.write_text(GOOD.replace("Ada@Lab.example", "kass@else.example"), encoding="utf-8")
+    assert access.look(claims("KASS@Else.example")).role == "owner"
+    for other in ("\u212aass@else.example", "ka\u017f\u017f@else.example", "ka\u00df@else.example"):
+        assert access.look(claims(other)).role is None
+        assert access.look(claims(other)).name != "kass@else.example"
+
+
+def test_a_sign_out_that_cannot_be_stored_counts_all_the_same(
+    access: sign_in.SignIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_room(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dashboard.signed_out.os.fsync", no_room)
+    ada = claims("ada@lab.example")
+    access.sign_out(ada)
+    assert access.look(ada).state == "out"
+    assert "a sign-out was not stored" in caplog.text
 
 
 def test_roles_are_read_again_and_a_file_that_is_broken_lets_nobody_in(

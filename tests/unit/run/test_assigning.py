@@ -17,6 +17,7 @@ from alvin_core.settings import RunSettings
 from alvin_core.store import leases
 from alvin_core.store.leases import Moment
 from alvin_core.store.opinions import majority
+from alvin_core.upkeep.counting import count_store
 
 NewRun = Callable[..., Run]
 
@@ -201,6 +202,15 @@ def test_two_agree_and_the_label_is_theirs(new_run: NewRun) -> None:
     ]
 
 
+def test_opinions_are_counted_for_whoever_watches_the_store(new_run: NewRun, tmp_path: Path) -> None:
+    run = new_run(overlap=2)
+    one, two, *_ = run.queue()
+    assert count_store(tmp_path).n_opinions == 0
+    run.submit({one: "pos", two: "pos"}, annotator="ada")
+    run.undo([one], annotator="ada")
+    assert count_store(tmp_path).n_opinions == 3
+
+
 def test_a_tie_asks_one_more_person_and_names_those_of_the_majority(new_run: NewRun) -> None:
     run = new_run(overlap=2)
     one = run.queue()[0]
@@ -239,8 +249,40 @@ def test_places_that_others_hold_are_theirs_but_who_holds_one_is_never_refused(n
         run.submit({one: "pos"}, annotator="cleo")
     run.submit({one: "pos"}, annotator="cleo", force=True)
     assert run.submit({one: "pos"}, annotator="ben").n_new == 1
+    assert holders(run) == {one: ["ada"]}
+
+
+@pytest.mark.parametrize("label", ["pos", "neg"])
+def test_who_still_holds_what_others_decided_is_heard_and_changes_no_label(new_run: NewRun, label: str) -> None:
+    run = new_run(overlap=2)
+    one = run.queue()[0]
+    for name in ("ada", "ben"):
+        run.take(name)
+    for name in ("cleo", "ben"):
+        run.submit({one: "pos"}, annotator=name, force=True)
+    before = run.labels()
+    with pytest.raises(LabelError, match="is labeled 'pos' and cannot become 'neg'"):
+        run.submit({one: "neg"}, annotator="dan", force=True)
+    assert run.submit({one: label}, annotator="ada") == SubmitReport(0, 0, 0, n_outside=0, n_pending=3, n_opinions=1)
+    assert run.labels().equals(before)
+    assert run.opinions()["label"].tolist() == ["pos", "pos", label]
     assert holders(run) == {}
-    assert run.submit({one: "pos"}, annotator="ada").n_same == 1
+    assert run.submit({one: label}, annotator="ada").n_same == 1
+    run.undo(one, annotator="ada")
+    assert run.labels().equals(before)
+    assert run.opinions()["annotator"].tolist() == ["cleo", "ben"]
+
+
+def test_a_late_opinion_that_makes_a_tie_leaves_the_label_of_the_majority_before_it(new_run: NewRun) -> None:
+    run = new_run(overlap=2)
+    one = run.queue()[0]
+    for name, label in (("ada", "pos"), ("ben", "neg")):
+        run.submit({one: label}, annotator=name)
+    run.take("cleo")
+    run.submit({one: "pos"}, annotator="dan", force=True)
+    assert run.submit({one: "neg"}, annotator="cleo").n_opinions == 1
+    assert run.labels()["label"].tolist() == ["pos"]
+    assert run.labels()["annotator"].tolist() == ["ada, dan"]
 
 
 def test_an_opinion_taken_back_takes_the_label_only_where_the_rest_has_no_majority(new_run: NewRun) -> None:

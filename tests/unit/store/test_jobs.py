@@ -161,3 +161,13 @@ def test_the_oldest_ended_jobs_are_forgotten_and_the_active_ones_kept(session: S
     assert find_job(session, last.id) is not None
     assert [find_job(session, job_id) for job_id in ended[:2]] == [None, None]
     assert find_job(session, ended[2]) is not None
+
+
+def test_a_job_may_count_more_bytes_than_a_servers_plain_integer_holds(store: Store) -> None:
+    with store.write() as session:
+        job = running(session)
+        report_job(session, job.id, {"done": 2**31, "total": 2**40})
+    with store.read() as session:
+        found = find_job(session, job.id)
+    assert found is not None
+    assert (found.done, found.total) == (2**31, 2**40)

@@ -9,13 +9,19 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from alvin_core.data.dataset import Dataset
 from alvin_core.errors import StoreError
 from alvin_core.run import create_run, delete_run, open_run
 from alvin_core.run.bundle import pack_run, unpack_run
 from alvin_core.run.trash import purge_trash, restore_run, trash_run
 from alvin_core.settings import RunSettings
+from alvin_core.store import remote
 from alvin_core.store.arrays import save_packed
+from alvin_core.store.database import Store, open_store
+from alvin_core.store.datasets import send_ahead
 from alvin_core.store.mirror import bring, is_there, mirror_at, mirror_of
+from alvin_core.store.runs import sweep_store
+from alvin_core.store.sending import put_file
 from alvin_core.upkeep.backup import backup_store
 from alvin_core.upkeep.restoring import restore_store
 from alvin_core.upkeep.verifying import verify_store
@@ -81,6 +87,41 @@ def test_a_deleted_run_is_deleted_there_with_the_data_that_no_other_has(mirrored
     trash_run(bob, "second")
     assert purge_trash(bob) == 1
     assert files(place) == {}
+    assert verify_store(bob).findings == []
+
+
+def test_nobody_waits_while_a_data_set_is_sent(
+    mirrored: Mirrored, fake: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, _, place = mirrored()
+    sent: list[tuple[str, bool]] = []
+
+    def put(fs: object, source: Path, target: str) -> None:
+        sent.append((source.name, open_store(ada).database.is_free("store")))
+        put_file(fs, source, target)
+
+    monkeypatch.setattr(remote, "put_file", put)
+    create_run(ada, fake.make_dataset(20), RunSettings(budget=4, initial=8), name="second")
+    assert sent == [(f"{fake.make_dataset(20).digest()}.npz", True)]
+    assert files(place) == files(ada)
+
+
+def test_a_data_set_that_was_swept_before_anything_named_it_is_sent_again(
+    mirrored: Mirrored, fake: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, place = mirrored()
+
+    def send_and_sweep(store: Store, dataset: Dataset) -> str:
+        sent = send_ahead(store, dataset)
+        for machine in (ada, bob):
+            with open_store(machine).lock():
+                sweep_store(open_store(machine))
+        assert len(list((place / "datasets").iterdir())) == 1
+        return sent
+
+    monkeypatch.setattr("alvin_core.run.creating.send_ahead", send_and_sweep)
+    create_run(ada, fake.make_dataset(20), RunSettings(budget=4, initial=8), name="second")
+    assert files(place) == files(ada)
     assert verify_store(bob).findings == []
 
 

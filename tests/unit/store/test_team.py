@@ -126,6 +126,28 @@ def test_one_store_never_has_two_folders(team: Path, postgres_address: str, tmp_
         open_store(tmp_path)
 
 
+def test_a_copy_of_the_database_is_refused_until_it_is_told_to_take_the_place(
+    team: Path, postgres_server: Server, postgres_address: str
+) -> None:
+    assert open_store(team).path == team
+    forget_connections()
+    postgres_server.run(f"CREATE DATABASE copied TEMPLATE {ROLE}")
+    copy = f"{postgres_address.replace(f'/{ROLE}?', '/copied?')}&arrays={team}"
+    try:
+        for _ in range(2):
+            with pytest.raises(StoreError, match=r"/copied\?.* is a copy of another, .*`alvin backup` there") as caught:
+                open_store(copy)
+            assert WORD not in str(caught.value)
+            assert open_store(postgres_address).path == team
+        postgres_server.run(str(caught.value).partition("by psql: ")[2], database="copied")
+        assert open_store(copy).path == team
+        facts = open_store(copy).database.facts() or {}
+        assert facts["server"].split("/")[1] == "copied"
+    finally:
+        forget_connections()
+        postgres_server.run("DROP DATABASE copied")
+
+
 def test_the_same_folder_may_be_mounted_elsewhere(team: Path, postgres_address: str, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").symlink_to(team)
     address = f"{postgres_address}&arrays={tmp_path / 'elsewhere'}"

@@ -19,7 +19,6 @@ from alvin_core.run import create_run, delete_run, open_run
 from alvin_core.run.slice_rules import SliceRule
 from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings, TrainingSettings
 from alvin_core.store.database import open_store
-from alvin_core.store.locks import file_lock
 from alvin_core.upkeep.backup import backup_store
 from alvin_core.upkeep.files import check_files
 from alvin_core.upkeep.findings import StoreReport
@@ -213,7 +212,7 @@ def test_what_killed_processes_left_is_a_leftover_and_goes_with_a_repair(store: 
 def test_what_is_being_unpacked_is_no_leftover(store: Path) -> None:
     staged = store / "runs" / "unpack-0123abcd"
     staged.mkdir()
-    with file_lock(store / "locks" / "unpack.lock", subject="unpacking"):
+    with open_store(store).database.lock("unpack", subject="unpacking"):
         assert repair_store(store)[1].findings == []
         assert staged.exists()
     assert verify_store(store).count("leftover") == 1
