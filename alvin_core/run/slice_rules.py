@@ -161,5 +161,5 @@ def conditions_of(rule: SliceRule) -> dict[str, tuple[str, ...]]:
         raise DataError("a slice by filter needs a condition, such as label=positive or attribute=horror")
     rounds = columns.get("round", ())
     if len(rounds) > 1 or not all(one.isdecimal() and len(one) <= MOST_DIGITS for one in rounds):
-        raise DataError(f"round={shown(', '.join(rounds))} is no round; give one number, such as round=3")
+        raise DataError(f"round={shown(', '.join(rounds))[1:-1]} is no round; give one number, such as round=3")
     return columns

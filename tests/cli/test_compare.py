@@ -162,7 +162,7 @@ def test_going_on_with_another_plan_or_other_data_is_refused_with_what_differs(
         (("--data", "reviews", "--backend", "slurm"), "no backend is called 'slurm'"),
         (("--data", "reviews", "--test", "z"), "--test 'z' is unknown; choose one of: t, sign-flip"),
         (("--data", "reviews", "--protocol", "fine"), "no protocol is called 'fine'"),
-        (("--data", "reviews", "--json", "nowhere/out.json"), "cannot write nowhere/out.json"),
+        (("--data", "reviews", "--json", "nowhere/out.json"), "cannot write 'nowhere/out.json'"),
         (("--data", "reviews", "--reference", "cal"), "--reference 'cal' is no arm"),
         (("--data", "reviews", "--name", "a b"), "cannot name a comparison"),
     ],

@@ -70,7 +70,7 @@ def test_a_sweep_over_varied_settings_is_a_table_for_each_arm_and_measure_and_go
         (("--task", "weather"), "task = 'weather' is unknown"),
         (("--strategies", "entropy"), "reference = 'entropy' must be one of at least two arms"),
         (("--backend", "slurm"), "no backend is called 'slurm'; choose one of: local, ray"),
-        (("--json", "nowhere/out.json"), "cannot write nowhere/out.json: name a file in a folder that is there"),
+        (("--json", "nowhere/out.json"), "cannot write 'nowhere/out.json': name a file in a folder that is there"),
         (("--vary", "budget=1,2"), "budget cannot vary within a comparison"),
         (("--seeds", "0"), "--seeds '0' is neither a number of seeds"),
     ],

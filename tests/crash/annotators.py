@@ -70,6 +70,7 @@ def tell(log: int, **fact: Any) -> None:
 
 def start(run: Run, logs: Path, me: dict[str, Any]) -> int:
     """Start one annotator in a fork of this process; return its process id."""
+    (logs / me["name"]).touch()
     child = os.fork()
     if child:
         return child
@@ -90,8 +91,13 @@ def main() -> None:
     opened = open_run(store, run)
     opened.queue_state()  # what is the same for all is read and compiled once, before the forks
     opened.give_back("nobody")
-    started = [start(opened, Path(logs), me) for me in json.loads(plan)]
-    codes = [os.waitstatus_to_exitcode(os.waitpid(one, 0)[1]) for one in started]
+    people, folder, started = json.loads(plan), Path(logs), {}
+    # Who is to be killed before their first label has something in hand before the others can take it all.
+    for me in sorted(people, key=lambda one: one["kill_after"] != 0):
+        started[me["name"]] = start(opened, folder, me)
+        while me["kill_after"] == 0 and b'"holds"' not in (folder / me["name"]).read_bytes():
+            time.sleep(0.01)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(started[one["name"]], 0)[1]) for one in people]
     sys.stdout.write(json.dumps(codes))
 
 
