@@ -202,7 +202,7 @@ def _form() -> str:
 def _level() -> str:
     level = (os.environ.get(LEVEL, "") or "info").lower()
     if level not in LEVELS:
-        raise SettingsError(f"{LEVEL}={level!r} is no level of logs; choose {', '.join(LEVELS)}")
+        raise SettingsError(f"{level!r} is no level of logs (--log-level, or {LEVEL}); choose {', '.join(LEVELS)}")
     return level
 
 

@@ -99,6 +99,8 @@ def begin_logs() -> None:
         elif not logger.propagate:
             _watch(logger)
     if ours:
+        # A line a request, of which nothing is left without the address; metrics count requests.
+        logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
         _keep_streamlit_from_adding_more()
 
 

@@ -12,7 +12,7 @@ from alvin_core.cli.app import app
 from alvin_core.cli.options import JsonOption, RunArgument, StoreOption, store_path
 from alvin_core.cli.output import counted, figure, listing, percent, plain_table, print_json, say, tell
 from alvin_core.cli.rounds import Hints
-from alvin_core.errors import StoreError
+from alvin_core.errors import SettingsError, StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,7 @@ def take(
     from alvin_core.run import open_run
 
     opened = open_run(store_path(store), run)
+    _check_minutes(minutes)
     _check_out(out, force=force)
     ids = opened.take(annotator, n, seconds=60 * minutes)
     frame = _texts_of(opened, ids)
@@ -163,6 +164,14 @@ def _texts_of(run: Run, ids: tuple[str, ...]) -> pd.DataFrame:
     names = ("text_a", "text_b") if dataset.is_pairs else ("text",)
     columns = {name: [parts[place] for parts in texts] for place, name in enumerate(names)}
     return pd.DataFrame({"id": list(ids), **columns}, dtype=object)
+
+
+def _check_minutes(minutes: float) -> None:
+    from alvin_core.run.assigning import LONGEST_LEASE
+
+    most = LONGEST_LEASE / 60
+    if not 0 < minutes <= most:
+        raise SettingsError(f"--minutes {minutes:g} is out of range: it must be above 0 and at most {most:,.0f}")
 
 
 def _check_out(out: Path | None, *, force: bool) -> None:

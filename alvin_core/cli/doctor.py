@@ -16,7 +16,7 @@ import typer
 from alvin_core.cli.app import app
 from alvin_core.cli.options import JsonOption, StoreOption, store_path
 from alvin_core.cli.output import plain_table, print_json, reason, say
-from alvin_core.errors import AlvinError
+from alvin_core.errors import AlvinError, StoreError
 from alvin_core.settings import DEFAULT_ENCODER, EncoderSettings, RuntimeSettings
 
 MISSING = 1
@@ -57,6 +57,7 @@ def doctor(
     from afar, of that store as well: counts, disk, clock, locks, worker, jobs, last lines of logs; no text, label, name
     or password is in it. Exit code 0 when nothing that is needed is missing, else 1.
     """
+    _check_output(output)
     findings = [
         Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
         Finding("alvin", *_version("alvin-studio")),
@@ -80,6 +81,13 @@ def doctor(
         say("Nothing is missing; try: alvin demo" if not n_missing else f"{n_missing} needed, and missing: see above")
     if n_missing:
         raise typer.Exit(MISSING)
+
+
+def _check_output(output: Path | None) -> None:
+    if output is not None and output.suffix.lower() != ".zip":
+        raise StoreError(
+            f"{output} is no zip file, which --output writes; name one such as {output.with_suffix('.zip')}"
+        )
 
 
 def _report(folder: Path, findings: list[Finding], output: Path | None, *, as_json: bool) -> None:
@@ -193,6 +201,5 @@ def _team_database(folder: Path) -> str:
     database = Store(folder.absolute()).database
     if database.dialect == "sqlite":
         return ""
-    return f"tables in {database.name}, PostgreSQL {database.version()}" + (
-        "" if database.exists() else " (made at the first run)"
-    )
+    made = "tables in" if database.exists() else "tables, made at the first run, in"
+    return f"{made} {database.name}, PostgreSQL {database.version()}"

@@ -111,8 +111,8 @@ def restore(
 ) -> None:
     """Bring a run back from the trash, or make a store of a backup.
 
-    A run is as it was. A backup becomes a new store, in a folder that is not there yet, as in `alvin restore monday.tar
-    --store again`; on any error none is made.
+    A run is as it was. A backup becomes a new store, in a folder that is not there yet or a database without a store,
+    as in `alvin restore monday.tar --store again`; on any error none is made.
     """
     from alvin_core.upkeep.restoring import is_backup
 

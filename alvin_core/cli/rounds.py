@@ -16,7 +16,17 @@ from alvin_core.store.address import without_password
 if TYPE_CHECKING:
     from alvin_core.run import RoundRecord, Run
 
-__all__ = ["Hints", "advance", "is_finished", "kept_on_stop", "run_to", "say_next", "say_waiting", "waits"]
+__all__ = [
+    "Hints",
+    "advance",
+    "is_finished",
+    "kept_on_stop",
+    "run_to",
+    "say_next",
+    "say_waiting",
+    "waits",
+    "ways_to_label",
+]
 
 
 class Hints:
@@ -115,16 +125,22 @@ def say_waiting(run: Run, hints: Hints, *, as_json: bool = False) -> None:
         write(why[:1].upper() + why[1:])
         return
     overlap = run.settings.annotation.overlap
-    get, give = hints.command("export", f"--pending --out {file}"), hints.command("submit", file)
+    get, give = ways_to_label(run, hints, file)
     write(f"The run {run.name!r} waits for labels of {counted(n_pending, 'text')}:")
     if overlap > 1:
         write(f"  {overlap} people annotate an example; each of them, in turns or at once:")
-        get = hints.command("take", "--annotator NAME -n 10 --output NAME.csv")
-        give = hints.command("submit", "NAME.csv --annotator NAME")
     write(f"  1. {get}")
     write(f"  2. fill in the label column with: {', '.join(run.dataset.classes)}")
     write(f"  3. {give}")
     write(f"  4. {hints.command('step')}")
+
+
+def ways_to_label(run: Run, hints: Hints, file: str) -> tuple[str, str]:
+    """Return the commands that get texts and give labels back: all in ``file``, or a person's own where several do."""
+    if run.settings.annotation.overlap > 1:
+        get = hints.command("take", "--annotator NAME -n 10 --output NAME.csv")
+        return get, hints.command("submit", "NAME.csv --annotator NAME")
+    return hints.command("export", f"--pending --out {file}"), hints.command("submit", file)
 
 
 def is_finished(run: Run) -> bool:

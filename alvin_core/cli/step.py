@@ -12,7 +12,7 @@ from alvin_core.cli.labels import read_labels
 from alvin_core.cli.options import JsonOption, QuietOption, RunArgument, StoreOption, store_path
 from alvin_core.cli.output import counted, say, tell, warn
 from alvin_core.cli.progress_bar import Watch
-from alvin_core.cli.rounds import Hints, advance, kept_on_stop, say_next, say_waiting, waits
+from alvin_core.cli.rounds import Hints, advance, kept_on_stop, say_next, say_waiting, waits, ways_to_label
 from alvin_core.errors import AnnotationNeeded, SettingsError
 
 if TYPE_CHECKING:
@@ -38,9 +38,10 @@ def step(
     opened = open_run(store_path(store), run)
     hints = Hints(opened.name, store)
     if waits(opened) and (n_pending := len(opened.pending())):
+        get, give = ways_to_label(opened, hints, "FILE")
         raise AnnotationNeeded(
-            f"the run {opened.name!r} waits for labels of {counted(n_pending, 'text')}; get them with "
-            f"`{hints.command('export', '--pending --out FILE')}`, then `{hints.command('submit', 'FILE')}`"
+            f"the run {opened.name!r} waits for labels of {counted(n_pending, 'text')}; get them with `{get}`, then "
+            f"`{give}`"
         )
     with Watch(rounds, quiet=quiet) as watch, kept_on_stop(opened, hints):
         advance(opened, rounds, watch, as_json=as_json)
@@ -57,7 +58,7 @@ def step(
 def submit(
     run: RunArgument,
     labels: Annotated[Path, typer.Argument(metavar="LABELS.csv", help="A file with the columns id and label.")],
-    annotator: Annotated[str, typer.Option("--annotator", help="Who gave the labels.")] = PERSON,
+    annotator: Annotated[str, typer.Option("--annotator", "-a", help="Who gave the labels.")] = PERSON,
     force: Annotated[bool, typer.Option("--force", help="Also of examples that are held for somebody else.")] = False,
     store: StoreOption = None,
 ) -> None:
@@ -80,7 +81,7 @@ def submit(
     _say_report(report, opened.name, annotator)
     hints = Hints(opened.name, store)
     if report.n_pending:
-        tell(f"the rest: {hints.command('export', '--pending --out FILE')}")
+        tell(f"the rest: {ways_to_label(opened, hints, 'FILE')[0]}")
     elif waits(opened):
         warn(opened.waits_for)
     else:

@@ -61,6 +61,26 @@ def test_taking_prints_texts_or_json(alvin: Any, shared: Run) -> None:
     assert told["examples"][0]["text"].startswith("text ")
 
 
+@pytest.mark.parametrize("minutes", ["0", "-5", "nan", "inf", "10081"])
+def test_a_time_out_of_range_is_refused_in_minutes(alvin: Any, shared: Run, minutes: str) -> None:
+    answer = alvin("take", "r", "-a", "maria", "--minutes", minutes)
+    assert answer.code == 2
+    assert answer.err == (f"alvin: --minutes {minutes} is out of range: it must be above 0 and at most 10,080\n")
+
+
+def test_where_several_annotate_who_still_waits_is_told_to_take(alvin: Any, shared: Run) -> None:
+    take = "alvin take r --annotator NAME -n 10 --output NAME.csv"
+    answer = alvin("step", "r")
+    assert answer.code == 2
+    assert answer.err == (
+        f"alvin: the run 'r' waits for labels of 4 texts; get them with `{take}`, then `alvin submit r NAME.csv "
+        "--annotator NAME`\n"
+    )
+    alvin("take", "r", "-a", "maria", "-n", "1", "--output", "maria.csv")
+    fill_in(Path("maria.csv"), "pos")
+    assert alvin("submit", "r", "maria.csv", "-a", "maria").err == f"the rest: {take}\n"
+
+
 def test_who_finds_nothing_is_told_why(alvin: Any, shared: Run) -> None:
     shared.take("ada", 4)
     shared.take("ben", 4)

@@ -163,7 +163,7 @@ def test_a_command_takes_the_options_of_logs_wherever_they_stand(
     assert re.search(r"command ends command=samples code=0 seconds=[\d.]+$", ends)
     assert capfd.readouterr().err == ""
     assert main(["samples", "--log-level", "loud"]) == 2
-    assert "ALVIN_LOG_LEVEL='loud' is no level of logs; choose debug" in capfd.readouterr().err
+    assert "'loud' is no level of logs (--log-level, or ALVIN_LOG_LEVEL); choose debug" in capfd.readouterr().err
     assert main(["samples", "--log-file"]) == 2
     assert "--log-file needs a value" in capfd.readouterr().err
 

@@ -171,6 +171,8 @@ def test_the_command_prints_it_and_writes_a_bundle_once(
         texts = [archive.read(name).decode() for name in archive.namelist()]
     for one in (shown, json.dumps(told), *texts):
         assert SECRET not in one
+    assert main(["doctor", "--output", str(tmp_path / "report.txt")]) == 2
+    assert "report.txt is no zip file, which --output writes" in capsys.readouterr().err
     assert main(["doctor", "--store", store, "--output", str(bundle)]) == 2
     assert "is there already; name another file" in capsys.readouterr().err
 
