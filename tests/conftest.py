@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +23,15 @@ __all__ = ["database_kind", "postgres_address", "postgres_server", "pytest_gener
 # A shared machine may stop for a second at any moment; a slow example is no wrong example.
 settings.register_profile("alvin", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("alvin")
+
+
+@pytest.fixture(autouse=True)
+def threads_as_given() -> Iterator[None]:
+    """Puts torch's thread count back: it is the process's, and sums in another order have other last digits."""
+    yield
+    torch, given = sys.modules.get("torch"), os.environ.get("OMP_NUM_THREADS", "")
+    if torch is not None and given.isdecimal() and torch.get_num_threads() != int(given):
+        torch.set_num_threads(int(given))
 
 
 @pytest.fixture(scope="session")

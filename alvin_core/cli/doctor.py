@@ -58,6 +58,8 @@ def doctor(
     or password is in it. Exit code 0 when nothing that is needed is missing, else 1.
     """
     _check_output(output)
+    if store is not None:
+        _check_there(store_path(store))
     findings = [
         Finding("python", "ok", f"{platform.python_version()} at {sys.executable}"),
         Finding("alvin", *_version("alvin-studio")),
@@ -87,6 +89,13 @@ def _check_output(output: Path | None) -> None:
     if output is not None and output.suffix.lower() != ".zip":
         raise StoreError(
             f"{output} is no zip file, which --output writes; name one such as {output.with_suffix('.zip')}"
+        )
+
+
+def _check_there(folder: Path) -> None:
+    if not folder.exists():
+        raise StoreError(
+            f"there is no store at {folder}; name another with --store, or leave it out for this machine alone"
         )
 
 

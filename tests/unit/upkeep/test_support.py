@@ -175,6 +175,8 @@ def test_the_command_prints_it_and_writes_a_bundle_once(
     assert "report.txt is no zip file, which --output writes" in capsys.readouterr().err
     assert main(["doctor", "--store", store, "--output", str(bundle)]) == 2
     assert "is there already; name another file" in capsys.readouterr().err
+    assert main(["doctor", "--store", str(tmp_path / "nowhere")]) == 2
+    assert "there is no store at" in capsys.readouterr().err
 
 
 def test_a_store_that_cannot_be_opened_or_read_is_told_of_and_breaks_nothing(run: Run, tmp_path: Path) -> None:
