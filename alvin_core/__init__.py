@@ -99,6 +99,7 @@ if TYPE_CHECKING:
         TrainingSettings,
     )
     from alvin_core.store.location import has_store, store_folder
+    from alvin_core.store.read_only import why_read_only
     from alvin_core.strategies import rank_candidates, strategy_names
     from alvin_core.types import (
         Anchors,
@@ -275,6 +276,7 @@ __all__ = [
     "trash_run",
     "unpack_run",
     "verify_store",
+    "why_read_only",
     "worker_status",
 ]
 

@@ -23,6 +23,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "alvin_core.logs": ("set_up_logs",),
     "alvin_core.upkeep.activity": ("FinishedRound", "StoreActivity", "finished_rounds", "store_activity"),
     "alvin_core.store.location": ("has_store", "store_folder"),
+    "alvin_core.store.read_only": ("why_read_only",),
     "alvin_core.upkeep.backup": ("backup_store",),
     "alvin_core.upkeep.counting": ("StoreCounts", "count_store"),
     "alvin_core.upkeep.findings": ("Finding", "StoreReport"),

@@ -2,7 +2,8 @@
 
 A line holds names of this program's own parts, ids, numbers, and where in the code an error arose. No text of the data,
 no label and no password is ever in it: what a line may hold beside its message goes through `facts`, an error's message
-is written only where such a message never holds data, and of other libraries only what they wrote into their code.
+is written only where such a message never holds data, and of other libraries only what they wrote into their code, and
+numbers.
 Nothing is written unless somebody asks for it: see `set_up_logs`.
 """
 
@@ -23,6 +24,7 @@ from typing import Any, TextIO
 
 from alvin_core.errors import AlvinError, DataError, LabelError, SettingsError
 from alvin_core.log_files import BoundedFileHandler
+from alvin_core.log_templates import with_numbers
 
 __all__ = [
     "JsonLines",
@@ -218,9 +220,9 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return a record's message on one line; of another library without the values that it puts in."""
+    """Return a record's message on one line; of another library with no other values than numbers."""
     if record.name.partition(".")[0] not in OURS:
-        return without_values(str(record.msg))
+        return without_values(with_numbers(str(record.msg), record.args))
     arguments = record.args
     if isinstance(arguments, tuple):
         arguments = tuple(words_of(one) if isinstance(one, BaseException) else one for one in arguments)

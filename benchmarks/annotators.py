@@ -4,9 +4,10 @@
     python benchmarks/annotators.py --quick
     python benchmarks/annotators.py --store postgresql+psycopg://…   # a team's store, an empty one
 
-People take some examples and submit one label after another, without a pause: far more than people do, who need seconds
-for a text. Every label is on disk when its call returns. The people are forks, so that none of their imports is timed.
-The queue must be answered whole, and no example by more people than were asked, or the program ends non-zero.
+People take some examples and submit one label after another: first without a pause, which shows where the store ends,
+then with 1 to 3 seconds for each text, which is fast for a person. Every label is on disk when its call returns. The
+people are forks, so that none of their imports is timed. The queue must be answered whole, and no example by more
+people than were asked, or the program ends non-zero.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
@@ -27,6 +29,7 @@ import alvin_core as alvin
 from alvin_core.data.dataset import Dataset, Texts
 
 N_TAKEN = 5
+THOUGHT = (1.0, 3.0)  # seconds, from and to, that a person looks at a text
 PAUSE = 0.1  # seconds, of who finds that others hold the rest
 
 
@@ -46,14 +49,17 @@ def make_run(store: str, n_examples: int, overlap: int) -> alvin.Run:
     return alvin.create_run(store, dataset, settings)
 
 
-def annotate(run: alvin.Run, name: str, times: Path) -> None:
+def annotate(run: alvin.Run, name: str, times: Path, *, thinks: bool) -> None:
     """Take and submit until nothing is left; write down what each call took."""
+    rng = np.random.default_rng(crc32(name.encode()))
     taken, submitted = [], []
     while True:
         began = time.perf_counter()
         ids = run.take(name, N_TAKEN)
         taken.append(time.perf_counter() - began)
         for one in ids:
+            if thinks:
+                time.sleep(rng.uniform(*THOUGHT))
             began = time.perf_counter()
             run.submit({one: "positive" if int(one[1:]) % 2 else "negative"}, annotator=name)
             submitted.append(time.perf_counter() - began)
@@ -64,7 +70,7 @@ def annotate(run: alvin.Run, name: str, times: Path) -> None:
     np.savez(times, taken=np.asarray(taken), submitted=np.asarray(submitted))
 
 
-def all_at_once(run: alvin.Run, n_people: int, folder: Path) -> float:
+def all_at_once(run: alvin.Run, n_people: int, folder: Path, *, thinks: bool) -> float:
     """Let everybody annotate; return the seconds that it took."""
     run.queue_state()
     run.give_back("nobody")  # what is read and compiled once is before the forks
@@ -75,7 +81,7 @@ def all_at_once(run: alvin.Run, n_people: int, folder: Path) -> float:
         if not child:
             code = 1
             try:
-                annotate(run, f"person-{number}", folder / f"{number}.npz")
+                annotate(run, f"person-{number}", folder / f"{number}.npz", thinks=thinks)
                 code = 0
             finally:
                 os._exit(code)
@@ -99,14 +105,15 @@ def check(run: alvin.Run, n_examples: int, overlap: int) -> int:
     return given.total()
 
 
-def measure(store: str, n_people: int, n_examples: int, overlap: int) -> dict[str, object]:
+def measure(store: str, n_people: int, n_examples: int, overlap: int, *, thinks: bool) -> dict[str, object]:
     run = make_run(store, n_examples, overlap)
     with tempfile.TemporaryDirectory() as folder:
-        seconds = all_at_once(run, n_people, Path(folder))
+        seconds = all_at_once(run, n_people, Path(folder), thinks=thinks)
         answers = [np.load(file) for file in Path(folder).glob("*.npz")]
         calls = {name: 1000 * np.concatenate([one[name] for one in answers]) for name in ("taken", "submitted")}
     n_labels = check(run, n_examples, overlap)
-    row: dict[str, object] = {"people": n_people, "an example": overlap, "labels": n_labels, "seconds": seconds}
+    row: dict[str, object] = {"people": n_people, "an example": overlap, "they think": "1 to 3 s" if thinks else "no"}
+    row |= {"labels": n_labels, "seconds": seconds}
     row["labels/s"] = n_labels / seconds
     for name, word in (("taken", "take"), ("submitted", "submit")):
         row[f"{word} ms, median"], row[f"{word} ms, 95 %"] = np.percentile(calls[name], [50, 95])
@@ -122,9 +129,10 @@ def main() -> None:
     options = parser.parse_args()
     n_examples = 40 if options.quick else options.examples
     rows = []
-    for n_people, overlap in ((1, 1), (options.people, 1), (options.people, 2)):
+    people = options.people
+    for n_people, overlap, thinks in ((1, 1, False), (people, 1, False), (people, 2, False), (people, 1, True)):
         with tempfile.TemporaryDirectory(prefix="alvin-annotators-") as folder:
-            rows.append(measure(options.store or f"{folder}/store", n_people, n_examples, overlap))
+            rows.append(measure(options.store or f"{folder}/store", n_people, n_examples, overlap, thinks=thinks))
     sys.stdout.write(pd.DataFrame(rows).to_string(index=False, float_format=lambda value: f"{value:.1f}") + "\n")
 
 

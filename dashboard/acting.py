@@ -2,7 +2,8 @@
 
 Pages have no other way to change the store: what they import from here, and the runs that `dashboard.data` opens, ask
 for the role of whoever sits before the page when the change is made. A button that is greyed out is a courtesy; this is
-the lock. Where sign-in is configured, labels carry the name that was signed in with, whatever a message says.
+the lock. Where sign-in is configured, labels carry the name that was signed in with, whatever a message says, and who
+is no owner takes back their own labels and opinions alone. Where the store may only be read nobody changes anything.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ RUN_CHANGES: Final[dict[str, Role]] = {
     "step": "owner",
 }
 _OF_A_RUN: Final = ("delete_run", "pack_run", "restore_run", "trash_run")  # which they take second
+_ONLY_OWN: Final = "only_own"  # what the engine calls that nobody else's work may be touched
 _UNTOLD: Final = ("check_dataset", "read_preview", "take")  # by themselves they change nothing worth a line
 
 _log = logging.getLogger(__name__)
@@ -115,11 +117,14 @@ def _asking(function: Callable[..., Any], name: str, role: Role, run_id: str) ->
 
 
 def _call(function: Callable[..., Any], who: Person, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call the function for a person: under their name, and within what is theirs unless they are an owner."""
     signature = inspect.signature(function)
     if not who.signed_in or "annotator" not in signature.parameters:
         return function(*args, **kwargs)
     bound = signature.bind(*args, **kwargs)
     bound.arguments["annotator"] = who.name
+    if _ONLY_OWN in signature.parameters and who.role != "owner":
+        bound.arguments[_ONLY_OWN] = True
     return function(*bound.args, **bound.kwargs)
 
 

@@ -6,7 +6,6 @@ there, which labels hold now, and whether a better map was made meanwhile.
 
 from __future__ import annotations
 
-import os
 from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from alvin_core import RunNotFoundError, automatic_map_points, enqueue_job, list_jobs, list_runs, open_run, store_folder
+from alvin_core import RunNotFoundError, automatic_map_points, enqueue_job, list_jobs, list_runs, open_run
 from alvin_core import has_store as store_exists
 from dashboard.acting import guarded
+from dashboard.own_store import store, why_closed
 from dashboard.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -51,11 +51,6 @@ _records: Shelf[_RoundKey, RoundRecord] = Shelf(512)
 _columns: Shelf[_RoundKey, tuple[str, MapColumns, float]] = Shelf(12, MEMORY, lambda entry: _size(entry[1]))
 _stored: Shelf[tuple[Path, str, int, str], Projection] = Shelf(24, MEMORY, lambda map_: _size(map_))
 _pca: Shelf[tuple[Path, str, int, str], Projection] = Shelf(6, MEMORY, lambda map_: _size(map_))
-
-
-def store() -> Path:
-    """Return the folder of the runs: ``$ALVIN_STORE``, as the command that started this process set it."""
-    return store_folder(os.environ.get("ALVIN_STORE") or "alvin-store")
 
 
 def has_store() -> bool:
@@ -193,6 +188,8 @@ def _wanted(run_id: str, round_no: int, space: Space, *, ask: bool) -> str:
     tried = next((job for job in jobs if _asks_for(job, round_no, space)), None)
     if tried is not None and tried.state in ("failed", "cancelled"):
         return f"making the UMAP {'failed' if tried.state == 'failed' else 'was cancelled'}"
+    if why_closed():
+        return "no UMAP is made where the store may only be read"
     n_points = len(opened(run_id).dataset.rows_of("pool"))
     if n_points > automatic_map_points():
         return f"a UMAP of {n_points:,} points takes minutes and is made when asked for"

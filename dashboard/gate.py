@@ -18,6 +18,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from dashboard.page_messages import BadMessageError, is_wanted, without_the_machine
+
 if TYPE_CHECKING:
     from dashboard.sign_in import Found, SignIn
 
@@ -45,6 +47,7 @@ STREAM: Final = "/_stcore/stream"
 COOKIE: Final = "_streamlit_user"
 PROTOCOL: Final = b"sec-websocket-protocol"
 POLICY_VIOLATION: Final = 1008
+PROTOCOL_ERROR: Final = 1002
 
 
 class Gate:
@@ -135,7 +138,10 @@ class Gate:
 
 
 class _Conversation:
-    """A web socket that is closed once its cookie is worth something else than at first, whoever speaks next."""
+    """A web socket that is closed once its cookie is worth something else than at first, whoever speaks next.
+
+    What no page of ours sends is not passed on, see `dashboard.page_messages`.
+    """
 
     def __init__(self, sign_in: SignIn, claims: dict[str, Any], state: str, receive: Receive, send: Send) -> None:
         self._sign_in, self._claims, self._state = sign_in, claims, state
@@ -143,14 +149,25 @@ class _Conversation:
         self._closed = False
 
     async def receive(self) -> Message:
-        message = await self._receive()
-        if message["type"] != "websocket.receive" or await self._goes_on():
-            return message
-        return {"type": "websocket.disconnect", "code": POLICY_VIOLATION}
+        while True:
+            message = await self._receive()
+            if message["type"] != "websocket.receive":
+                return message
+            if not await self._goes_on():
+                return _disconnected(POLICY_VIOLATION)
+            try:
+                if is_wanted(message.get("bytes"), is_in=self._state == "in"):
+                    return message
+            except BadMessageError:
+                await self._close(PROTOCOL_ERROR)
+                return _disconnected(PROTOCOL_ERROR)
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "websocket.send" and not await self._goes_on():
-            raise WebSocketDisconnect(POLICY_VIOLATION)
+        if message["type"] == "websocket.send":
+            if not await self._goes_on():
+                raise WebSocketDisconnect(POLICY_VIOLATION)
+            if message.get("bytes"):
+                message = {**message, "bytes": without_the_machine(message["bytes"])}
         self._closed = self._closed or message["type"] == "websocket.close"
         await self._send(message)
 
@@ -158,10 +175,17 @@ class _Conversation:
         found = self._sign_in.look(self._claims)  # in memory; once a second at the file's time
         if found.state == self._state:
             return True
+        await self._close(POLICY_VIOLATION)
+        return False
+
+    async def _close(self, code: int) -> None:
         if not self._closed:
             self._closed = True
-            await self._send({"type": "websocket.close", "code": POLICY_VIOLATION})
-        return False
+            await self._send({"type": "websocket.close", "code": code})
+
+
+def _disconnected(code: int) -> Message:
+    return {"type": "websocket.disconnect", "code": code}
 
 
 def _as_a_stranger(scope: Scope, *, keep_cookie: bool) -> Scope:
@@ -171,8 +195,9 @@ def _as_a_stranger(scope: Scope, *, keep_cookie: bool) -> Scope:
         if name == PROTOCOL:  # what is asked for, the token against cross-site requests, the session
             headers.append((name, b",".join(value.split(b",")[:2])))
         elif name == b"cookie" and not keep_cookie:
-            kept = [one for one in value.split(b";") if not one.strip().startswith(COOKIE.encode())]
-            headers.append((name, b";".join(kept)))
+            # As text: the parser of cookies takes more signs than ASCII's for white space.
+            kept = [one for one in value.decode("latin-1").split(";") if not one.strip().startswith(COOKIE)]
+            headers.append((name, ";".join(kept).encode("latin-1")))
         else:
             headers.append((name, value))
     return {**scope, "headers": headers}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -11,11 +10,12 @@ import streamlit as st
 from alvin_core import AlvinError, Job, RunNotFoundError, list_jobs
 from dashboard import data, people, state
 from dashboard.acting import cancel_job
+from dashboard.remembering import recall, remember
 
 __all__ = ["EVERY", "active_ids", "active_jobs", "describe", "job_progress", "line_of", "tell_finished"]
 
 EVERY = 0.5  # seconds between looks of what follows one job alone while it runs
-TOLD = "jobs-told"  # in the store's folder `dashboard`: the newest finished job that a browser has shown
+TOLD = "jobs-told"  # the mark that has the newest finished job that a browser has shown
 STAGES = {
     "": "starting",
     "create": "reading the data",
@@ -90,7 +90,7 @@ def _progress(run_id: str | None) -> None:
             "Stopping" if line["stopping"] else "Cancel",
             key="cancel",
             disabled=line["stopping"] or not people.may("owner"),
-            help=people.why_not("owner") or None,
+            help=people.help_why_not("owner"),
             width="content",
             on_click=_cancel,
             args=(line["job"],),
@@ -157,24 +157,13 @@ def tell_finished(run_id: str | None) -> None:
     oldest_active = min((job.id for job in jobs if job.active), default=None)
     newest = max((job.id for job in jobs), default=0) if oldest_active is None else oldest_active - 1
     if newest > told:
-        _write_told(newest)
+        remember(TOLD, str(newest))
 
 
 def _failure(job: Job) -> str:
     return f"{KINDS.get(job.kind, job.kind)} failed: {job.error or 'the worker ended without a word'}"
 
 
-def _told_file() -> Path:
-    return data.store() / "dashboard" / TOLD
-
-
 def _read_told() -> int:
-    try:
-        return int(_told_file().read_text(encoding="ascii"))
-    except (OSError, ValueError):  # never written, or by somebody else
-        return 0
-
-
-def _write_told(job_id: int) -> None:
-    _told_file().parent.mkdir(exist_ok=True)
-    _told_file().write_text(str(job_id), encoding="ascii")
+    told = recall(TOLD)
+    return int(told) if told is not None and told.isdecimal() else 0  # never written, or by somebody else

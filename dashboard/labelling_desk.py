@@ -173,7 +173,6 @@ class Desk(Sight):
 
     def skip(self, run: Run, example_id: str, annotator: str) -> None:
         """Put an example off and go on; while browsing, only go on."""
-        self.message = None
         before = list(self.line)
         if self.mode == "queue":
             try:
@@ -188,6 +187,18 @@ class Desk(Sight):
             except AlvinError as error:
                 self.message = Message("error", f"Not skipped: {error}.")
                 return
+        self.pass_by(example_id, before)
+
+    def pass_by(self, example_id: str, before: Sequence[str]) -> None:
+        """Put what stands behind an example in front; nothing is stored.
+
+        Parameters
+        ----------
+        example_id : str
+        before : sequence of str
+            What was gone through when the example was shown.
+        """
+        self.message = None
         if self.current == example_id:
             self.current = successor(before, example_id, self.line) or example_id
             if self.current == example_id:

@@ -11,9 +11,23 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
 from alvin_core import AlvinError
+from dashboard.own_store import why_closed
+from dashboard.plain_text import plain
 from dashboard.sign_in import sign_in
 
-__all__ = ["ROLES", "NotAllowedError", "Person", "Role", "is_known", "may", "person", "require", "why_not"]
+__all__ = [
+    "CLOSED",
+    "ROLES",
+    "NotAllowedError",
+    "Person",
+    "Role",
+    "help_why_not",
+    "is_known",
+    "may",
+    "person",
+    "require",
+    "why_not",
+]
 
 Role = Literal["viewer", "annotator", "owner"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)  # each may do what those before it may
@@ -25,7 +39,7 @@ MEANS: Final[dict[Role, str]] = {
 
 
 class NotAllowedError(AlvinError):
-    """Somebody asked for what their role does not cover, or is not signed in."""
+    """Somebody asked for what their role does not cover, or nobody may do here; or they are not signed in."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,7 @@ class Person:
     signed_in: bool
 
 
+CLOSED: Final = "the store may only be read, so nothing can be changed"  # the line on top of the page says why
 ANYBODY: Final = Person(name="", role="owner", signed_in=False)
 
 
@@ -77,15 +92,26 @@ def may(role: Role) -> bool:
 
 
 def why_not(role: Role) -> str:
-    """Say why the person before the page may not do what needs this role; empty when they may."""
+    """Say why the person before the page may not do what needs this role; empty when they may.
+
+    Where the store may only be read, everybody is a viewer.
+    """
     try:
         here = person()
     except NotAllowedError as error:
         return str(error)
+    if role != "viewer" and why_closed():
+        return CLOSED
     if ROLES.index(here.role) >= ROLES.index(role):
         return ""
     able = " or ".join(ROLES[ROLES.index(role) :])
     return f"{here.name} is signed in as {here.role}; to {MEANS[role]} takes the role {able}: ask who runs this server"
+
+
+def help_why_not(role: Role) -> str | None:
+    """Return `why_not` as a button's help, which Streamlit reads as Markdown; None when they may."""
+    refusal = why_not(role)
+    return plain(refusal) if refusal else None
 
 
 def require(role: Role) -> Person:

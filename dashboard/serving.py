@@ -161,7 +161,12 @@ def server_config(host: str, port: int, *, has_sign_in: bool = False) -> dict[st
         "server.enableStaticServing": False,
         "server.scriptHealthCheckEnabled": False,
         "server.baseUrlPath": "",
+        "server.customComponentBaseUrlPath": "",
+        "server.xsrfCookieSameSite": "lax",
+        "server.unsafeMetricsUserAttributes": [],  # figures name nobody
+        "server.enableWebsocketCompression": False,  # a small message stays small
         "global.developmentMode": False,
+        "global.e2eTest": False,  # browsers could end the server
         "client.allowedOrigins": [],
         "secrets.files": [],
         "browser.gatherUsageStats": False,

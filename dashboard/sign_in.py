@@ -32,6 +32,7 @@ __all__ = ["FILE", "Found", "SignIn", "sign_in"]
 FILE: Final = "ALVIN_SIGN_IN"  # environment variable: the sign-in file that the server was started with
 LOOK_AGAIN: Final = 1.0  # seconds for which the file is taken to be unchanged
 AHEAD: Final = 300.0  # seconds by which the provider's clock may be ahead of this one
+LONGEST_ADDRESS: Final = 254  # characters, as mail has it
 STATES = Literal["out", "nobody", "in"]
 _KEY_CLAIMS: Final = ("iss", "sub", "aud", "iat", "exp", "nonce", "email")
 
@@ -97,6 +98,9 @@ class SignIn:
         email = claims.get("email")
         if not isinstance(email, str) or "@" not in email:
             return Found("nobody", refusal="the provider told no e-mail address; it must be in the scope 'email'")
+        if len(email) > LONGEST_ADDRESS or not email.isprintable() or email.split() != [email]:
+            # It would look like somebody else's in labels and logs.
+            return Found("nobody", refusal="the provider told an address with white space or other signs of none")
         name = address_of(email)
         if claims.get("email_verified") is not True:
             return Found("nobody", name, refusal=f"the provider has not verified the address {name}; have it verified")
@@ -113,7 +117,7 @@ class SignIn:
         if provider is None or provider.client_id not in (audience if isinstance(audience, list) else [audience]):
             return "the sign-in was meant for another program: sign in again"
         began = claims.get("iat")
-        if isinstance(began, bool) or not isinstance(began, int | float) or began > time() + AHEAD:
+        if isinstance(began, bool) or not isinstance(began, int | float) or not began <= time() + AHEAD:
             return "the sign-in says no time that can be: compare the clocks of the provider and of this machine"
         if time() >= began + 3600 * file.hours:
             return f"the sign-in is over after {file.hours:g} hours: sign in again"

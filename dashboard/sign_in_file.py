@@ -109,31 +109,43 @@ def read_sign_in_file(path: Path, store: Path | None = None) -> SignInFile:
     SettingsError
         When it cannot be read, may be read by others, or something in it is missing or wrong.
     """
-    _check_place(path, store)
-    try:
-        with path.open("rb") as file:
-            content = tomllib.loads(file.read(MAX_BYTES).decode("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"cannot read the sign-in file {path}: {error.strerror}; check --sign-in") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SettingsError(f"the sign-in file {path} is no TOML: {error}") from error
+    content, status = _parsed(path)
+    # Only then: of a file that is something else, its permissions are not what is wrong with it.
+    _check_place(path, status, store)
     try:
         return _checked(content)
     except SettingsError as error:
         raise SettingsError(f"the sign-in file {path}: {error}") from error
 
 
-def _check_place(path: Path, store: Path | None) -> None:
+def _parsed(path: Path) -> tuple[dict[str, Any], os.stat_result]:
+    """Return what stands in the file, and whose what was read is."""
     try:
-        mode = path.stat().st_mode
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise SettingsError(f"the sign-in file {path} is no file; check --sign-in")
+        with path.open("rb") as file:
+            status, text = os.fstat(file.fileno()), file.read(MAX_BYTES + 1)
     except OSError as error:
         raise SettingsError(f"cannot read the sign-in file {path}: {error.strerror}; check --sign-in") from error
-    if not stat.S_ISREG(mode):
-        raise SettingsError(f"the sign-in file {path} is no file; check --sign-in")
+    if len(text) > MAX_BYTES:
+        raise SettingsError(f"the sign-in file {path} is longer than {MAX_BYTES:,} bytes; check --sign-in")
+    try:
+        return tomllib.loads(text.decode("utf-8")), status
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingsError(f"the sign-in file {path} is no TOML: {error}; check --sign-in") from error
+
+
+def _check_place(path: Path, status: os.stat_result, store: Path | None) -> None:
+    mode = status.st_mode
     if os.name == "posix" and mode & 0o077:
         raise SettingsError(
             f"the sign-in file {path} holds secrets, and others on this machine may read or change it "
             f"(mode {stat.S_IMODE(mode):o}): chmod 600 {path}"
+        )
+    if os.name == "posix" and status.st_uid not in (0, os.geteuid()):
+        raise SettingsError(
+            f"the sign-in file {path} belongs to the user {status.st_uid}, who could give anybody a role, and the "
+            f"server runs as {os.geteuid()}: chown {os.geteuid()} {path}"
         )
     if store is not None and path.resolve().is_relative_to(store.resolve()):
         raise SettingsError(f"the sign-in file {path} lies in the store, which is backed up: move it elsewhere")

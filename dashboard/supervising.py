@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
 
-from alvin_core import AlvinError, WorkerStatus, start_worker, worker_status
+from alvin_core import AlvinError, WorkerStatus, start_worker, why_read_only, worker_status
 
 __all__ = ["WorkerKeeper"]
 
@@ -36,6 +36,8 @@ class WorkerKeeper:
         Store -> the process started; another one in tests.
     status : callable
         Store -> whether any worker is alive.
+    closed : callable
+        Store -> why nothing can be written to it, so that a worker has nothing to do there; empty where it can.
     """
 
     def __init__(
@@ -43,8 +45,10 @@ class WorkerKeeper:
         store: Path,
         start: Callable[[Path], subprocess.Popen[bytes]] = TIED,
         status: Callable[[Path], WorkerStatus] = worker_status,
+        closed: Callable[[Path], str] = why_read_only,
     ) -> None:
-        self._store, self._start, self._status = store, start, status
+        self._store, self._start, self._status, self._closed = store, start, status, closed
+        self._told = ""
         self._ending = Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = Thread(target=self._keep, name="worker-keeper", daemon=True)
@@ -61,13 +65,24 @@ class WorkerKeeper:
     def _keep(self) -> None:
         pause = FIRST_PAUSE
         while not self._ending.is_set():
-            if self._is_served():
+            if self._is_closed() or self._is_served():
                 self._ending.wait(LOOK_AGAIN)
                 continue
             began = monotonic()
             self._run_once()
             pause = FIRST_PAUSE if monotonic() - began > STEADY else min(2 * pause, LONGEST_PAUSE)
             self._ending.wait(pause)
+
+    def _is_closed(self) -> bool:
+        """Whether the store may only be read; the log says so once, and the worker starts when that is over."""
+        try:
+            why = self._closed(self._store)
+        except (AlvinError, OSError) as error:
+            why = str(error)
+        if why and why != self._told:
+            log.warning("no worker is started: %s", why)
+        self._told = why
+        return bool(why)
 
     def _is_served(self) -> bool:
         """Whether a worker that is not ours serves the store."""

@@ -17,6 +17,7 @@ import streamlit as st
 
 from alvin_core import RunNotFoundError, worker_status
 from dashboard import data, jobs
+from dashboard.own_store import why_closed
 
 __all__ = ["look", "watch"]
 
@@ -29,8 +30,9 @@ def look(run_id: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``stamp``, another one whenever the page must be drawn anew; ``worker``, whether it is alive; ``line``, what the
-        line of jobs says (``words``, ``share`` or None while that is unknown), or None where nothing runs.
+        ``stamp``, another one whenever the page must be drawn anew; ``worker``, whether it is alive, or is not to be
+        waited for; ``line``, what the line of jobs says (``words``, ``share`` or None while that is unknown), or None
+        where nothing runs.
     """
     active = jobs.active_jobs(run_id)
     try:
@@ -39,14 +41,17 @@ def look(run_id: str) -> dict[str, Any]:
         rounds = "gone"
     return {
         "stamp": ".".join([rounds, *(str(job.id) for job in active)]),
-        "worker": worker_status(data.store()).alive,
+        "worker": bool(why_closed()) or worker_status(data.store()).alive,
         "line": jobs.line_of(active),
     }
 
 
-def watch(run_id: str, key: str) -> None:
-    """Rerun the page when another tab, the command line or the worker has changed what it shows."""
-    sight = look(run_id)
+def watch(run_id: str, key: str, sight: dict[str, Any] | None = None) -> None:
+    """Rerun the page when another tab, the command line or the worker has changed what it shows.
+
+    ``sight`` is what `look` has just returned, where somebody has looked.
+    """
+    sight = look(run_id) if sight is None else sight
     told = {"run": run_id, "stamp": sight["stamp"], "busy": sight["line"] is not None}
     with st.container(key=f"{key}_box"):
         _watcher()(key=key, data=told, height=1, on_changed_change=_page_follows)

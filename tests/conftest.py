@@ -73,6 +73,18 @@ def fake() -> ModuleType:
     return load_module(Path(__file__).parent / "crash" / "fake_engine.py")
 
 
+@pytest.fixture
+def real_engine() -> None:
+    """Ask for rounds with a model, where a folder's other tests have `cheap_rounds`."""
+
+
+@pytest.fixture
+def cheap_rounds(request: pytest.FixtureRequest, fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds without a model, but in a test that asks for the real engine."""
+    if "real_engine" not in request.fixturenames:
+        monkeypatch.setattr("alvin_core.run.engine.Engine.compute", fake.compute)
+
+
 @pytest.fixture(scope="session")
 def drawn() -> ModuleType:
     """The module of rounds with chance vectors and the real selection: its geometry is true."""

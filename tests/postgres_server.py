@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from processes import free_port
 
 REQUIRED = "ALVIN_REQUIRE_POSTGRES"
 ROLE, WORD = "alvin_tests", "a-word-that-must-never-be-shown"
@@ -70,7 +71,7 @@ class Server:
 def running_server() -> Iterator[Server]:
     """Lend a server; a commit is on its disk when it returns, as on any."""
     folder = Path(tempfile.mkdtemp(prefix="alvin-pg-", dir="/tmp"))  # the name of a socket must be short
-    server = Server(folder, _free_port())
+    server = Server(folder, free_port())
     try:
         words = folder / "words"
         words.write_text(WORD)
@@ -138,9 +139,3 @@ def _own(*paths: Path) -> None:
     if who is not None:
         for path in paths:
             os.chown(path, who, -1)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -11,7 +11,6 @@ import hashlib
 import html
 import json
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from urllib.parse import urlencode
 import uvicorn
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from processes import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -88,12 +88,6 @@ class Provider:
     def stop(self) -> None:
         self.server.should_exit = True
         self.thread.join(20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start_provider() -> Provider:

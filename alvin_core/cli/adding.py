@@ -34,7 +34,7 @@ def add(
             "--attribute", metavar="VALUE", help="Its known attribute, if the data has such.", show_default=False
         ),
     ] = "",
-    annotator: Annotated[str, typer.Option("--annotator", help="Who wrote it.")] = PERSON,
+    annotator: Annotated[str, typer.Option("--annotator", "-a", help="Who wrote it.")] = PERSON,
     store: StoreOption = None,
 ) -> None:
     """Add an example that you wrote, with its label, such as an edit of one.

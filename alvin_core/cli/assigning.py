@@ -10,7 +10,7 @@ import typer
 
 from alvin_core.cli.app import app
 from alvin_core.cli.options import JsonOption, RunArgument, StoreOption, store_path
-from alvin_core.cli.output import counted, figure, listing, percent, plain_table, print_json, say, tell
+from alvin_core.cli.output import counted, figure, listing, one_line, percent, plain_table, print_json, say, tell
 from alvin_core.cli.rounds import Hints
 from alvin_core.errors import SettingsError, StoreError
 
@@ -60,18 +60,11 @@ def take(
         _write(opened, annotator, ids, frame, out)
     if as_json:
         print_json({"run": opened.name, "annotator": annotator, "examples": frame.to_dict("records")})
-        return
-    if not ids:
-        say(_nothing_left(opened, annotator))
-        return
-    say(f"{counted(len(ids), 'example')} of the run {opened.name!r} held for {annotator}, for {minutes:g} min")
-    hints = Hints(opened.name, store)
-    if out is None:
-        plain_table([tuple(map(str, row)) for row in frame.to_numpy().tolist()], indent="  ")
-        tell("to label them in a file: add --output FILE.csv")
-        return
-    say(f"wrote them to {out}; fill in the label column with: {', '.join(opened.dataset.classes)}")
-    tell(f"then: {hints.command('submit', f'{shlex.quote(str(out))} --annotator {shlex.quote(annotator)}')}")
+    elif not ids:
+        say(_nothing_left(opened, annotator, Hints(opened.name, store)))
+    else:
+        say(f"{counted(len(ids), 'example')} of the run {opened.name!r} held for {annotator}, for {minutes:g} min")
+        _show_taken(opened, annotator, frame, out, Hints(opened.name, store))
 
 
 @app.command("give-back", rich_help_panel="Runs", epilog="Example: `alvin give-back first --annotator maria`")
@@ -83,12 +76,19 @@ def give_back(
     ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Let go of the examples that are held for an annotator; others get them."""
+    """Let go of the examples that are held for an annotator; others get them.
+
+    An id that the run does not have is an error, and nothing is given back. Ids that the annotator does not hold (any
+    more) are named, and no error.
+    """
     from alvin_core.run import open_run
 
     opened = open_run(store_path(store), run)
-    n_given = opened.give_back(annotator, ids or None)
-    say(f"{annotator} gave back {counted(n_given, 'example')} of the run {opened.name!r}")
+    given = opened.give_back(annotator, ids or None)
+    say(f"{annotator} gave back {counted(len(given), 'example')} of the run {opened.name!r}")
+    not_held = [one for one in dict.fromkeys(ids or ()) if one not in given]
+    if not_held:
+        tell(f"{annotator} did not hold {', '.join(not_held)}")
 
 
 @app.command(rich_help_panel="Runs", epilog="Example: `alvin agreement first --json`")
@@ -154,6 +154,18 @@ def _say_more(n: int, what: str) -> None:
         say(f"… and {counted(n - MOST_SHOWN, what)} more, with --json")
 
 
+def _show_taken(run: Run, annotator: str, frame: pd.DataFrame, out: Path | None, hints: Hints) -> None:
+    """Show what is held, or where it was written, and what comes next."""
+    if out is None:
+        plain_table([tuple(one_line(str(cell)) for cell in row) for row in frame.to_numpy().tolist()], indent="  ")
+        tell("to label them in a file: add --output FILE.csv")
+    else:
+        say(f"wrote them to {out}; fill in the label column with: {', '.join(run.dataset.classes)}")
+        tell(f"then: {hints.command('submit', f'{shlex.quote(str(out))} --annotator {shlex.quote(annotator)}')}")
+    if run.annotator == "oracle":
+        tell("the data set answers what has no label at the next step; a label given before then takes its place")
+
+
 def _texts_of(run: Run, ids: tuple[str, ...]) -> pd.DataFrame:
     """Return the ids and texts of examples, in the order given."""
     import pandas as pd
@@ -196,8 +208,13 @@ def _write(run: Run, annotator: str, ids: tuple[str, ...], frame: pd.DataFrame, 
         raise
 
 
-def _nothing_left(run: Run, annotator: str) -> str:
+def _nothing_left(run: Run, annotator: str, hints: Hints) -> str:
     state = run.queue_state()
+    if not state.examples and not run.n_rounds and run.annotator == "oracle":
+        return (
+            f"nothing is proposed yet in the run {run.name!r}: its initial labels come from the data set; "
+            f"train round 0 with `{hints.command('step')}`"
+        )
     if not state.n_open:
         return f"nothing is left to annotate in the run {run.name!r}: its proposal is done"
     return (

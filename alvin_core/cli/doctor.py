@@ -15,7 +15,7 @@ import typer
 
 from alvin_core.cli.app import app
 from alvin_core.cli.options import JsonOption, StoreOption, store_path
-from alvin_core.cli.output import plain_table, print_json, reason, say
+from alvin_core.cli.output import plain_table, print_json, reason, say, tell
 from alvin_core.errors import AlvinError, StoreError
 from alvin_core.settings import DEFAULT_ENCODER, EncoderSettings, RuntimeSettings
 
@@ -101,7 +101,8 @@ def _check_there(folder: Path) -> None:
 
 def _report(folder: Path, findings: list[Finding], output: Path | None, *, as_json: bool) -> None:
     from alvin_core.cli.progress_bar import Watch
-    from alvin_core.upkeep.support import as_text, support_report, write_bundle
+    from alvin_core.upkeep.support import support_report, write_bundle
+    from alvin_core.upkeep.support_text import as_text
 
     with Watch(quiet=as_json) as progress:
         told = support_report(folder, progress=progress)
@@ -115,6 +116,19 @@ def _report(folder: Path, findings: list[Finding], output: Path | None, *, as_js
         say(f"wrote the report to {output}; look into it before you send it")
     else:
         sys.stdout.write(as_text(report))
+        if not told["store"].get("opens") and _is_new(folder):
+            tell("no store was made there yet; the first run makes it")
+        tell("every figure as it is: --json; to send it with the last lines of the logs: --output FILE.zip")
+
+
+def _is_new(folder: Path) -> bool:
+    """Whether nothing was ever stored there, as in a team's database before its first run."""
+    from alvin_core.store.database import Store
+
+    try:
+        return not Store(folder.absolute()).database.exists() and not (folder / "runs").exists()
+    except (AlvinError, OSError):
+        return False
 
 
 def _worker(folder: Path) -> dict[str, object]:

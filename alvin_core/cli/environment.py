@@ -11,7 +11,7 @@ import typer
 
 from alvin_core.cli.app import app
 from alvin_core.cli.options import JsonOption, RunArgument, StoreOption, store_path
-from alvin_core.cli.output import counted, listing, plain_table, print_json, say, tell
+from alvin_core.cli.output import counted, harmless, listing, one_line, plain_table, print_json, say, tell
 from alvin_core.errors import SettingsError, StoreError
 from alvin_core.store.arrays import disk_reason
 
@@ -78,7 +78,7 @@ def _write(file: Path, record: Mapping[str, Any]) -> None:
 
     text = requirements_of(record)
     if str(file) == SCREEN:
-        sys.stdout.write(text)
+        sys.stdout.write(harmless(text))
         return
     if file.exists():
         raise SettingsError(f"{file} exists already; name another file, or remove it")
@@ -99,7 +99,7 @@ def _show(record: Mapping[str, Any]) -> None:
     rows += [(name, str(told[name])) for name in names if told.get(name) is not None]
     for group in ("processor", "libraries", "variables"):
         rows += [(name, str(value)) for name, value in told.get(group, {}).items()]
-    plain_table(rows)
+    plain_table([(name, one_line(value)) for name, value in rows])
     say()
     packages = told.get("installed") or told.get("packages", {})
     digests = told.get("digests", {})

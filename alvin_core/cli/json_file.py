@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from alvin_core.cli.options import OUTPUT
+from alvin_core.cli.output import harmless_json
 from alvin_core.errors import StoreError
 from alvin_core.shown import shown
 
@@ -61,7 +62,7 @@ def write_json_file(file: str, values: Mapping[str, Any]) -> None:
         "utf-8", "backslashreplace"
     )  # half a character, as names of files may hold, is written as \ud800
     if file == STANDARD_OUTPUT:
-        sys.stdout.write(data.decode("utf-8"))
+        sys.stdout.write(harmless_json(data.decode("utf-8")))
         return
     path = Path(file)
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")

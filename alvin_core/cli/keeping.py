@@ -14,7 +14,7 @@ from alvin_core.cli.output import counted, listing, print_json, say, tell, warn
 from alvin_core.cli.progress_bar import Watch
 from alvin_core.errors import RunBusyError, SettingsError, StoreError
 
-BACKUPS = (".tar", ".tar.gz", ".tgz")  # how their names end, as a rule
+PACKED = ".zip"
 HEADER = ("name", "id", "strategy", "rounds", "labels", "data", "deleted (UTC)")
 
 
@@ -121,13 +121,15 @@ def restore(
         _restore_backup(Path(what).expanduser(), folder, quiet=quiet)
         return
     from alvin_core.run.trash import restore_run
+    from alvin_core.upkeep.backup_format import ENDINGS
 
     try:
         restored = restore_run(folder, what)
     except StoreError as error:
-        if isinstance(error, RunBusyError) or not what.endswith(BACKUPS):
+        if isinstance(error, RunBusyError) or not what.lower().endswith((*ENDINGS, PACKED)):
             raise
-        raise StoreError(f"{what} is no backup that can be read, and no run in the trash; check the path") from error
+        remedy = "`alvin unpack` reads a packed run" if what.lower().endswith(PACKED) else "check the path"
+        raise StoreError(f"{what} is no backup that can be read, and no run in the trash; {remedy}") from error
     say(f"restored the run {restored.name!r} with {counted(restored.n_rounds, 'round')}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,8 @@ __all__ = [
     "counted",
     "error_console",
     "figure",
+    "harmless",
+    "harmless_json",
     "listing",
     "one_line",
     "percent",
@@ -37,6 +40,8 @@ __all__ = [
 ]
 
 PIPED_WIDTH = 100  # columns of a table where there is no terminal to ask
+# What terminals obey, apart from a tab and the end of a line, and what turns the direction of writing around.
+_COMMANDS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
 
 
 def use_utf8() -> None:
@@ -77,12 +82,12 @@ def screen_width() -> int:
 
 def say(text: str = "", style: str | None = None) -> None:
     """Write one line of the result to standard output, never wrapped or cut."""
-    _console(sys.stdout).print(Text(text, style=style or ""), soft_wrap=True)
+    _console(sys.stdout).print(Text(harmless(text), style=style or ""), soft_wrap=True)
 
 
 def tell(text: str) -> None:
     """Write one line that is not the result to standard error."""
-    _console(sys.stderr).print(Text(text, style="dim"), soft_wrap=True)
+    _console(sys.stderr).print(Text(harmless(text), style="dim"), soft_wrap=True)
 
 
 def warn(text: str) -> None:
@@ -99,7 +104,8 @@ def complain(text: str) -> None:
 
 def print_json(value: object) -> None:
     """Write a value as one line of JSON to standard output; NaN, which JSON has not, becomes null."""
-    sys.stdout.write(json.dumps(_without_nan(value), ensure_ascii=False, allow_nan=False) + "\n")
+    line = json.dumps(_without_nan(value), ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(harmless_json(line) + "\n")
     sys.stdout.flush()
 
 
@@ -176,6 +182,17 @@ def seconds(value: float | None) -> str:
 def reason(error: BaseException | str) -> str:
     """Return what went wrong as one line."""
     return one_line(str(error)) or type(error).__name__
+
+
+def harmless(text: str) -> str:
+    """Return a text in which nothing is a command to a terminal, such as to clear it, or turns the line around."""
+    return _COMMANDS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def harmless_json(text: str) -> str:
+    """Return JSON that means the same, in which nothing is a command to a terminal, or turns the line around."""
+    # JSON itself escapes the older control characters alone; the rest mean the same when they are written out.
+    return _COMMANDS.sub(lambda one: f"\\u{ord(one[0]):04x}", text)
 
 
 def one_line(text: str, longest: int | None = None) -> str:

@@ -93,7 +93,7 @@ def submit(
 def undo(
     run: RunArgument,
     example: Annotated[str, typer.Argument(metavar="ID", help="The example's id.")],
-    annotator: Annotated[str, typer.Option("--annotator", help="Who takes it back.")] = PERSON,
+    annotator: Annotated[str, typer.Option("--annotator", "-a", help="Who takes it back.")] = PERSON,
     store: StoreOption = None,
 ) -> None:
     """Take one label back; the example is in the pool again.

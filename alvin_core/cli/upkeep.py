@@ -60,7 +60,7 @@ def verify(
 
 @app.command(rich_help_panel="Runs", epilog="Example: `alvin backup monday.tar`")
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE.tar", help="Where to write; compressed where it ends in .gz.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.tar", help="Where to write; .tar.gz or .tgz compresses it.")],
     cache: Annotated[bool, typer.Option("--cache", help="With the cached encodings, which can be made again.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     store: StoreOption = None,
@@ -77,7 +77,8 @@ def backup(
     with Watch(quiet=quiet) as progress:
         n_files = backup_store(place, file, cache=cache, overwrite=force, progress=progress)
     size = file.expanduser().stat().st_size
-    say(f"wrote {counted(n_files, 'file')} of {place}, {size / 1e6:,.1f} MB, to {file}")
+    shown = f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+    say(f"wrote {counted(n_files, 'file')} of {place}, {shown}, to {file}")
 
 
 def _check_options(folder: str | None, store: str | None, *, repair: bool, retrain: bool, quick: bool) -> None:

@@ -55,26 +55,36 @@ class RunAnnotating:
         """
         return submit_labels(self._handle, labels, annotator, force=force)
 
-    def undo(self, example_ids: str | Collection[str], annotator: str = "person") -> None:
+    def undo(self, example_ids: str | Collection[str], annotator: str = "person", *, only_own: bool = False) -> None:
         """Take labels back, all of them or none; the examples are in the pool again. Trained rounds stay as they are.
 
         Of a proposed example that several people annotate, one of them takes back their opinion alone, and the label
         with it where the others' have no majority. Anybody else, and everybody once the round was trained, takes back
         the label with all its opinions.
 
+        Parameters
+        ----------
+        example_ids : str or collection of str
+        annotator : str
+            Who takes them back.
+        only_own : bool
+            Refuse to take back what anybody else gave.
+
         Raises
         ------
         LabelError
-            When an example has no label, and no opinion of the annotator.
+            When an example has no label, and no opinion of the annotator; or when it is another's and must not be.
         """
         ids = [example_ids] if isinstance(example_ids, str) else list(dict.fromkeys(example_ids))
-        undo_labels(self._handle, ids, annotator)
+        undo_labels(self._handle, ids, annotator, only_own=only_own)
 
     def take(self, annotator: str, n: int = 1, *, seconds: float = 600.0) -> tuple[str, ...]:
         """Hold examples of the proposal for an annotator, so that nobody else is given them meanwhile.
 
         First those that they hold already, for which the time begins anew; then the best that wait for an opinion,
         that they have not given one on or skipped, and that others do not hold. Safe among processes and machines.
+        In a run that an oracle annotates people may label as well: the next step asks it for all that has no label yet,
+        whoever holds it.
 
         Parameters
         ----------
@@ -101,8 +111,14 @@ class RunAnnotating:
 
         return assigning.take_examples(self._handle, annotator, n, seconds)
 
-    def give_back(self, annotator: str, ids: Collection[str] | None = None) -> int:
-        """Let go of examples that an annotator holds, or of all, and return how many were held."""
+    def give_back(self, annotator: str, ids: Collection[str] | None = None) -> tuple[str, ...]:
+        """Let go of examples that an annotator holds, or of all, and return those that were held.
+
+        Raises
+        ------
+        LabelError
+            When an id is unknown, or the annotator's name is refused; then nothing was given back.
+        """
         from alvin_core.run import assigning
 
         return assigning.give_back_examples(self._handle, annotator, ids)

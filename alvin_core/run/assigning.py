@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alvin_core.errors import SettingsError
+from alvin_core.errors import LabelError, SettingsError
 from alvin_core.run.desk import Desk, read_desk
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.submitting import check_annotator
-from alvin_core.store.leases import drop_leases, end_leases, hold, live_leases, moment
+from alvin_core.shown import shown
+from alvin_core.store.leases import Lease, drop_leases, end_leases, hold, live_leases, moment
 from alvin_core.store.marks import skipped_by
-from alvin_core.store.tables import LeaseRow
 
 __all__ = ["Hold", "QueueExample", "QueueState", "give_back_examples", "queue_state", "take_examples"]
 
@@ -144,17 +144,20 @@ def take_examples(handle: RunHandle, annotator: str, n: int, seconds: float) -> 
     return tuple(taken)
 
 
-def give_back_examples(handle: RunHandle, annotator: str, ids: Iterable[str] | None) -> int:
+def give_back_examples(handle: RunHandle, annotator: str, ids: Iterable[str] | None) -> tuple[str, ...]:
     """Let go of what an annotator holds; see `Run.give_back`."""
     check_annotator(annotator)
     asked = None if ids is None else {ids} if isinstance(ids, str) else set(ids)
+    for one in sorted(asked or (), key=str):
+        if one not in handle.row_of_id:
+            raise LabelError(f"the run {handle.row.name!r} has no example {shown(one)}; nothing was given back")
     with handle.store.write() as session:
         handle.check_exists(session)
         leases = live_leases(session, handle.row.id, moment(session))
-        mine = {one.example_id for one in leases if one.annotator == annotator}
-        given = mine if asked is None else mine & asked
+        mine = [one.example_id for one in leases if one.annotator == annotator]
+        given = mine if asked is None else [one for one in mine if one in asked]
         drop_leases(session, handle.row.id, given, annotator=annotator)
-    return len(given)
+    return tuple(given)
 
 
 def queue_state(handle: RunHandle) -> QueueState:
@@ -192,6 +195,6 @@ def _example(desk: Desk, example_id: str, clock: datetime) -> QueueExample:
     )
 
 
-def _hold(desk: Desk, lease: LeaseRow, clock: datetime) -> Hold:
+def _hold(desk: Desk, lease: Lease, clock: datetime) -> Hold:
     left = lease.until - desk.at.seconds
     return Hold(lease.annotator, left, (clock + timedelta(seconds=left)).isoformat(timespec="seconds"))

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ from alvin_core.run.slice_packing import add_packed_slices
 from alvin_core.store.arrays import MAKE_ROOM, disk_reason, save_arrays, sweep, sync_folder
 from alvin_core.store.database import Store, open_store
 from alvin_core.store.datasets import save_dataset, send_ahead
+from alvin_core.store.making import check_kept, making_run
 from alvin_core.store.mirror import publish
 from alvin_core.store.rounds import add_proposal
 from alvin_core.store.runs import (
@@ -30,9 +31,7 @@ from alvin_core.store.runs import (
     UNPACK_LOCK,
     check_name,
     free_name,
-    new_run_id,
     refuse_taken,
-    sweep_store,
 )
 from alvin_core.store.tables import AddedExampleRow, LabelRow, MarkRow, OpinionRow, RoundRow, RunRow
 
@@ -129,13 +128,16 @@ def unpack_along(
         with as_damage(path):
             contents = read_contents(members)
         opened = open_store(store, create=True)
-        with _stage(opened, members.n_bytes) as stage:
-            if name is not None:
-                with opened.read() as session:
-                    refuse_taken(session, name)
-            folders = _stage_rounds(path, contents, stage)
-            sent = send_ahead(opened, contents.dataset)
-            row = _add(opened, contents, stage, folders, name, sent, along)
+        with ExitStack() as held:
+            with _stage(opened, members.n_bytes) as stage:
+                if name is not None:
+                    with opened.read() as session:
+                        refuse_taken(session, name)
+                folders = _stage_rounds(path, contents, stage)
+                run_id = held.enter_context(making_run(opened, name or contents.run["name"]))
+                if folders:
+                    _give_name(stage, opened.run_folder(run_id))
+            row = _add(opened, contents, run_id, folders, name, along)
     return Run(RunHandle(opened, row))
 
 
@@ -181,31 +183,20 @@ def _stage_rounds(path: Path, contents: Contents, stage: Path) -> list[str]:
 
 
 def _add(
-    store: Store,
-    contents: Contents,
-    stage: Path,
-    folders: list[str],
-    name: str | None,
-    sent: str,
-    along: AlongWithRun | None,
+    store: Store, contents: Contents, run_id: str, folders: list[str], name: str | None, along: AlongWithRun | None
 ) -> RunRow:
     """Make the run exist: data set and arrays first, then, in one transaction, all that names them."""
+    send_ahead(store, contents.dataset)
+    if folders:
+        publish(store.run_folder(run_id))
     with store.lock():
-        sweep_store(store, keep=sent)
-        run_id = new_run_id()
-        try:
-            save_dataset(store.path, contents.dataset)
-            if folders:
-                _give_name(stage, store.run_folder(run_id))
-                publish(store.run_folder(run_id))
-            with store.write() as session:
-                row = _add_rows(session, contents, run_id, folders, name)
-                if along is not None:
-                    along(session, row)
-                return row
-        except BaseException:
-            sweep_store(store)  # what no row names
-            raise
+        save_dataset(store.path, contents.dataset)
+        check_kept(store, run_id, folders)
+        with store.write() as session:
+            row = _add_rows(session, contents, run_id, folders, name)
+            if along is not None:
+                along(session, row)
+            return row
 
 
 def _give_name(stage: Path, folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session
 from alvin_core.run.handle import RunHandle
 from alvin_core.settings import RunSettings
 from alvin_core.store.labels import HeldLabel, current_labels
-from alvin_core.store.leases import Moment, live_leases, moment
+from alvin_core.store.leases import Lease, Moment, live_leases, moment
 from alvin_core.store.opinions import Opinions, held_opinions, majority
 from alvin_core.store.rounds import count_rounds, proposal
-from alvin_core.store.tables import LeaseRow
 
 __all__ = ["Desk", "draw_wanted", "read_desk"]
 
@@ -34,10 +33,11 @@ class Desk:
     wanted : dict of str to int
         How many people are to annotate each.
     labels : dict of str to HeldLabel
-        Those of the proposed that are labeled.
+        Of the examples that were looked at.
     opinions : dict of str to dict of annotator to HeldOpinion
-    leases : dict of str to dict of annotator to LeaseRow
-        That have not ended.
+        Of the same.
+    leases : dict of str to dict of annotator to Lease
+        Of the same, that have not ended.
     at : Moment
     """
 
@@ -46,7 +46,7 @@ class Desk:
     wanted: dict[str, int]
     labels: dict[str, HeldLabel]
     opinions: Opinions
-    leases: dict[str, dict[str, LeaseRow]]
+    leases: dict[str, dict[str, Lease]]
     at: Moment
 
     def is_shared(self, example_id: str) -> bool:
@@ -70,7 +70,7 @@ class Desk:
         """The examples with opinions that no label came of yet."""
         return [one for one in self.proposed if one not in self.labels and one in self.opinions]
 
-    def others(self, example_id: str, annotator: str) -> list[LeaseRow]:
+    def others(self, example_id: str, annotator: str) -> list[Lease]:
         """Return the leases of other people on an example."""
         return [one for one in self.leases.get(example_id, {}).values() if one.annotator != annotator]
 
@@ -87,21 +87,25 @@ class Desk:
         return is_decided and annotator in self.leases.get(example_id, {})
 
 
-def read_desk(session: Session, handle: RunHandle) -> Desk:
-    """Read the current proposal of a run."""
+def read_desk(session: Session, handle: RunHandle, only: Collection[str] | None = None) -> Desk:
+    """Read the current proposal of a run, and what happened to its examples, or to these examples alone.
+
+    Others wait while a writer reads: who submits an example or two need not know of the rest.
+    """
     run_id = handle.row.id
     round_no = count_rounds(session, run_id) - 1
     proposed = proposal(session, run_id, round_no)
+    asked = proposed if only is None else only
     at = moment(session)
-    leases: dict[str, dict[str, LeaseRow]] = {}
-    for lease in live_leases(session, run_id, at):
+    leases: dict[str, dict[str, Lease]] = {}
+    for lease in live_leases(session, run_id, at, only):
         leases.setdefault(lease.example_id, {})[lease.annotator] = lease
     return Desk(
         round_no=round_no,
         proposed=proposed,
         wanted=draw_wanted(handle.settings, round_no, proposed),
-        labels=current_labels(session, run_id, example_ids=proposed),
-        opinions=held_opinions(session, run_id, proposed),
+        labels=current_labels(session, run_id, example_ids=asked),
+        opinions=held_opinions(session, run_id, asked),
         leases=leases,
         at=at,
     )

@@ -17,10 +17,11 @@ from alvin_core.settings import RunSettings
 from alvin_core.store.added import copy_added, count_added
 from alvin_core.store.labels import label_events, now
 from alvin_core.store.linking import link_folder
+from alvin_core.store.making import check_kept, making_run
 from alvin_core.store.marks import copy_marks
 from alvin_core.store.opinions import copy_opinions
 from alvin_core.store.rounds import add_proposal, find_round, list_rounds, proposal
-from alvin_core.store.runs import check_name, free_name, new_run_id, refuse_taken, sweep_store
+from alvin_core.store.runs import check_name, free_name, refuse_taken
 from alvin_core.store.tables import INITIAL_PROPOSAL, RunRow, Table
 from alvin_core.strategies import check_strategy
 
@@ -41,25 +42,49 @@ def fork_run(parent: RunHandle, at: int, changes: Mapping[str, object], name: st
     if name is not None:
         check_name(name)
     store = parent.store
-    with store.lock():  # keeps the parent from being deleted, and the new folder from being swept
-        sweep_store(store)
-        with store.read() as session:
-            parent.check_exists(session)
-            check_named_slice(session, parent.row.dataset, settings)
-            rounds = list_rounds(session, parent.row.id)
-            if at == len(rounds):
-                _check_sharing(read_desk(session, parent), settings, parent.row.name)
-        if not 0 <= at <= len(rounds):
-            raise StoreError(
-                f"the run {parent.row.name!r} cannot be forked at round {at}; from 0 to {len(rounds)} it can"
-            )
-        child_id = new_run_id()
-        for one in rounds[:at]:
-            link_folder(parent.folder / one.folder, store.run_folder(child_id) / one.folder)
-        with store.write() as session:
-            child = _add_child(session, parent, child_id, at, settings, name)
-            _copy_past(session, parent, child, at)
+    with store.read() as session:
+        folders = _shared_folders(session, parent, at, settings)
+        if name is not None:
+            refuse_taken(session, name)  # before anything is copied, which may take long
+    # Others go on meanwhile, and may delete the parent or train a lost round of it again: so it is looked at twice.
+    with making_run(store, name or parent.row.name) as child_id:
+        _link_rounds(parent, child_id, folders, at, settings)
+        with store.lock():
+            check_kept(store, child_id, folders)
+            with store.write() as session:
+                _refuse_changed(session, parent, folders, at, settings)
+                child = _add_child(session, parent, child_id, at, settings, name)
+                _copy_past(session, parent, child, at)
     return RunHandle(store, child)
+
+
+def _shared_folders(session: Session, parent: RunHandle, at: int, settings: RunSettings) -> list[str]:
+    """Return the folders of the rounds that a fork shares, once it is sure that it may."""
+    parent.check_exists(session)
+    check_named_slice(session, parent.row.dataset, settings)
+    rounds = list_rounds(session, parent.row.id)
+    if at == len(rounds):
+        _check_sharing(read_desk(session, parent), settings, parent.row.name)
+    if not 0 <= at <= len(rounds):
+        raise StoreError(f"the run {parent.row.name!r} cannot be forked at round {at}; from 0 to {len(rounds)} it can")
+    return [one.folder for one in rounds[:at]]
+
+
+def _link_rounds(parent: RunHandle, child_id: str, folders: list[str], at: int, settings: RunSettings) -> None:
+    target = parent.store.run_folder(child_id)
+    try:
+        for folder in folders:
+            link_folder(parent.folder / folder, target / folder)
+    except StoreError:
+        with parent.store.read() as session:  # which tells better what is wrong, where the arrays went meanwhile
+            _refuse_changed(session, parent, folders, at, settings)
+        raise
+
+
+def _refuse_changed(session: Session, parent: RunHandle, folders: list[str], at: int, settings: RunSettings) -> None:
+    """Raise where the rounds that were copied are no longer those of the parent, or a fork may no longer be."""
+    if _shared_folders(session, parent, at, settings) != folders:
+        raise StoreError(f"the run {parent.row.name!r} was mended while it was forked; nothing was made: try again")
 
 
 def _check_sharing(desk: Desk, settings: RunSettings, name: str) -> None:

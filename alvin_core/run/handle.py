@@ -111,9 +111,10 @@ class RunHandle:
 
     def check_exists(self, session: Session) -> None:
         """Raise when the run was deleted since it was opened, or put in the trash."""
-        if session.get(RunRow, self.row.id) is None:
+        trashed = is_trashed(session, self.row.id)
+        if trashed is None:
             raise RunNotFoundError(f"the run {self.row.name!r} has been deleted")
-        if is_trashed(session, self.row.id):
+        if trashed:
             raise RunNotFoundError(in_trash_message(self.row))
 
     def round_row(self, session: Session, round_no: int) -> RoundRow:

@@ -71,7 +71,8 @@ def requirements_of(record: Mapping[str, Any]) -> str:
         if version is None or (plain_name(name) == US and origins.get(US, "folder") == "folder"):
             continue
         lines.append(_requirement(name, version, origins.get(name, "")))
-    return "\n".join(lines) + "\n"
+    # A packed run's record may come from anywhere: what it says in a comment must not go on as a line for pip.
+    return "".join(f"{' '.join(line.splitlines())}\n" for line in lines)
 
 
 def changed_here(handle: RunHandle, round_no: int | None = None) -> list[ChangedFact]:
@@ -136,7 +137,8 @@ def _heading(record: Mapping[str, Any], environment: Mapping[str, Any]) -> list[
     lines.append(f"# Seed {record['seed']}, data {record['data']['digest']}")
     if "encoder" in environment:
         lines.append(f"# Encoder {record['settings']['encoder']['name']}, SHA-256 {environment['encoder']}")
-    return [*lines, f"# Code of {US}: version {environment.get('packages', {}).get(US)}, {environment.get('source')}"]
+    source = f", {environment['source']}" if environment.get("source") else ""  # older records have none
+    return [*lines, f"# Code of {US}: version {environment.get('packages', {}).get(US)}{source}"]
 
 
 def _steps(record: Mapping[str, Any], environment: Mapping[str, Any], origin: str) -> list[str]:
@@ -150,7 +152,8 @@ def _steps(record: Mapping[str, Any], environment: Mapping[str, Any], origin: st
         "#   rebuilt/bin/pip install -r requirements.txt",
         *([f"#   {own}"] if own else []),
         "#   rebuilt/bin/alvin unpack run.zip --store rebuilt-store",
-        f"#   rebuilt/bin/alvin replay {record['run']} --store rebuilt-store",
+        f"#   rebuilt/bin/alvin environment {record['run']} --store rebuilt-store --check   # names all that differs",
+        f"#   rebuilt/bin/alvin replay {record['run']} --store rebuilt-store   # tells whether the picks do",
         "#",
     ]
 

@@ -5,7 +5,7 @@ Of an example that several people annotate, a label is an opinion; what they com
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,9 +16,10 @@ from alvin_core.errors import LabelError
 from alvin_core.run.desk import Desk, read_desk
 from alvin_core.run.handle import RunHandle
 from alvin_core.run.values import SubmitReport
-from alvin_core.store.labels import HeldLabel, add_labels, add_undos, current_labels, last_seq, now
+from alvin_core.store.labels import HeldLabel, add_labels, add_undos, last_seq, now
 from alvin_core.store.leases import drop_leases
-from alvin_core.store.opinions import HeldOpinion, add_opinion_undos, add_opinions, held_opinions, majority
+from alvin_core.store.opinions import HeldOpinion, add_opinion_undos, add_opinions, majority
+from alvin_core.store.rounds import count_pending
 
 __all__ = ["check_annotator", "joined", "submit_labels", "undo_labels"]
 
@@ -35,22 +36,19 @@ def submit_labels(handle: RunHandle, labels: Any, annotator: str, *, force: bool
     wanted = [(example_id, label) for example_id, label in given if label is not None]
     with handle.store.write() as session:
         handle.check_exists(session)
-        desk = read_desk(session, handle)
-        others = [one for one, _ in wanted if one in handle.row_of_id and one not in desk.wanted]
-        held = desk.labels
-        if others:
-            held = held | current_labels(session, handle.row.id, example_ids=others)
-        new = _check(handle, desk, wanted, held, annotator, force=force)
+        desk = read_desk(session, handle, only={one for one, _ in wanted if one in handle.row_of_id})
+        new = _check(handle, desk, wanted, annotator, force=force)
         opinions = {one: label for one, label in new.items() if desk.is_shared(one)}
         direct = {one: label for one, label in new.items() if one not in opinions}
         decided = _store(session, handle, desk, direct, opinions, annotator)
-        _end_holds(session, handle, [one for one, _ in wanted], direct, annotator)
+        _end_holds(session, handle, {one for one, _ in wanted}, direct, annotator)
+        n_pending = count_pending(session, handle.row.id, desk.round_no)
     return SubmitReport(
         n_new=len(decided),
         n_same=len(wanted) - len(new),
         n_blank=len(given) - len(wanted),
         n_outside=len(new.keys() - desk.wanted.keys()),
-        n_pending=len(desk.wanted.keys() - held.keys() - decided),
+        n_pending=n_pending,
         n_opinions=len(opinions),
     )
 
@@ -89,29 +87,30 @@ def _store(
 
 
 def _end_holds(
-    session: Session, handle: RunHandle, submitted: Collection[str], direct: Collection[str], annotator: str
+    session: Session, handle: RunHandle, submitted: Set[str], direct: Mapping[str, str], annotator: str
 ) -> None:
     """Let go of what was answered: the annotator of what they submitted, everybody of what one person labels.
 
     Who holds what others' opinions have decided holds it still: what they think of it is yet to be heard.
     """
-    drop_leases(session, handle.row.id, submitted, annotator=annotator)
+    drop_leases(session, handle.row.id, submitted - direct.keys(), annotator=annotator)
     drop_leases(session, handle.row.id, direct)
 
 
-def undo_labels(handle: RunHandle, example_ids: Collection[str], annotator: str) -> None:
+def undo_labels(handle: RunHandle, example_ids: Collection[str], annotator: str, *, only_own: bool = False) -> None:
     """Take labels and opinions back, all of them or none; see `Run.undo`."""
     check_annotator(annotator)
     with handle.store.write() as session:
         handle.check_exists(session)
         known = [one for one in example_ids if one in handle.row_of_id]
-        labels = current_labels(session, handle.row.id, example_ids=known)
-        opinions = held_opinions(session, handle.row.id, known)
+        desk = read_desk(session, handle, only=known)
+        labels, opinions = desk.labels, desk.opinions
         missing = [one for one in example_ids if one not in labels and annotator not in opinions.get(one, ())]
         if missing:
             raise LabelError(_nothing_to_undo(handle, missing[0], opinions.get(missing[0], {}), len(example_ids)))
-        desk = read_desk(session, handle)
         back = [_taken_back(desk, one, labels.get(one), opinions.get(one, {}), annotator) for one in example_ids]
+        if only_own:
+            _refuse_others(example_ids, back, annotator)
         add_undos(session, handle.row.id, [label for label, _ in back if label is not None], annotator=annotator)
         seq = last_seq(session, handle.row.id)
         given = [one for _, some in back for one in some]
@@ -133,6 +132,22 @@ def _taken_back(
     left = [one.label for name, one in opinions.items() if name != annotator]
     keeps = label is not None and majority(left, desk.wanted[example_id]) == label.label
     return (None if keeps else label), [own]
+
+
+def _refuse_others(
+    example_ids: Collection[str], back: Sequence[tuple[HeldLabel | None, list[HeldOpinion]]], annotator: str
+) -> None:
+    """Raise when anything that goes was given by somebody else: a label is of those whose opinions it was made of."""
+    for example_id, (label, opinions) in zip(example_ids, back, strict=True):
+        gave = [one.annotator for one in opinions] or ([] if label is None else [label.annotator])
+        others = [name for name in gave if name != annotator]
+        if others:
+            also = " as well" if annotator in gave else ""
+            who = "they, or an owner," if len(gave) == 1 else "an owner"  # none of several may take back the others'
+            more = "" if len(back) == 1 else f"; none of the {len(back)} was taken back"
+            raise LabelError(
+                f"example {example_id!r} was labeled by {joined(others)}{also}: {who} may take that back{more}"
+            )
 
 
 def _nothing_to_undo(handle: RunHandle, example_id: str, opinions: Collection[str], n_asked: int) -> str:
@@ -162,7 +177,6 @@ def _check(
     handle: RunHandle,
     desk: Desk,
     wanted: list[tuple[str, str]],
-    held: Mapping[str, HeldLabel],
     annotator: str,
     *,
     force: bool,
@@ -172,7 +186,7 @@ def _check(
     new: dict[str, str] = {}
     for example_id, label in wanted:
         own = desk.opinions.get(example_id, {}).get(annotator)
-        known = own.label if own else held[example_id].label if example_id in held else None
+        known = own.label if own else desk.labels[example_id].label if example_id in desk.labels else None
         if own is None and desk.is_heard_late(example_id, annotator):
             known = None
         problem = _problem(handle, example_id, label, known, own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import select
@@ -14,9 +14,9 @@ from alvin_core.run.handle import RunHandle
 from alvin_core.run.opening import info_of
 from alvin_core.run.run import Run
 from alvin_core.run.values import RunInfo
+from alvin_core.store.clock import time_in
 from alvin_core.store.database import open_store
 from alvin_core.store.jobs import ACTIVE
-from alvin_core.store.labels import now
 from alvin_core.store.runs import find_run, list_run_rows, remove_run
 from alvin_core.store.tables import JobRow, RunRow, TrashRow
 
@@ -51,7 +51,7 @@ def trash_run(store: Path | str, run: str) -> None:
         row = find_run(session, run)
     with opened.lock(), RunHandle(opened, row).lock(), opened.write() as session:
         _refuse_active(session, row)
-        session.add(TrashRow(run_id=row.id, deleted_at=now()))
+        session.add(TrashRow(run_id=row.id, deleted_at=time_in(session).isoformat(timespec="microseconds")))
 
 
 def restore_run(store: Path | str, run: str) -> Run:
@@ -115,7 +115,7 @@ def purge_trash(store: Path | str, older_than_days: float = 0, *, run: str | Non
         with opened.read() as session:
             since = {one.run_id: datetime.fromisoformat(one.deleted_at) for one in session.scalars(select(TrashRow))}
             rows = list_run_rows(session, trashed=True) if run is None else [find_run(session, run, trashed=True)]
-        time = datetime.now(UTC)
+            time = time_in(session)
         # Ages are compared, not dates: a time so many days ago may lie before the first year there is.
         gone = [row for row in rows if older_than_days == 0 or time - since[row.id] >= timedelta(days=older_than_days)]
         for row in gone:

@@ -17,12 +17,19 @@ from alvin_core.store.mirror import mirror_at, mirror_of
 if TYPE_CHECKING:
     from alvin_core.store.database import Store
 
-__all__ = ["dataset_of", "dataset_path", "load_stored_dataset", "save_dataset", "send_ahead"]
+__all__ = ["dataset_lock", "dataset_of", "dataset_path", "load_stored_dataset", "save_dataset", "send_ahead"]
+
+SEND_SECONDS = 3600  # how long others wait for one that sends the same data set
 
 
 def dataset_path(store: Path, digest: str) -> Path:
     """Where the data set with this digest lies."""
     return store / "datasets" / f"{digest}.npz"
+
+
+def dataset_lock(digest: str) -> str:
+    """Return the name of the lock that whoever sends a data set holds; so it is not swept on its way."""
+    return f"data-{digest[:16]}"
 
 
 def save_dataset(store: Path, dataset: Dataset) -> str:
@@ -38,7 +45,7 @@ def save_dataset(store: Path, dataset: Dataset) -> str:
     if not path.exists():  # files appear whole or not at all, so one that is there is whole
         save_packed(path, _arrays_of(dataset))
     mirror = mirror_of(path)
-    if mirror is not None:
+    if mirror is not None and mirror.remote.size(mirror.key(path)) != path.stat().st_size:  # `send_ahead` compared more
         mirror.publish_new(path)
     return digest
 
@@ -46,7 +53,8 @@ def save_dataset(store: Path, dataset: Dataset) -> str:
 def send_ahead(store: Store, dataset: Dataset) -> str:
     """Send a data set to where the arrays are kept, if that is elsewhere, before the store is locked to name it.
 
-    Until it is named, whoever sweeps the store may remove it again: `save_dataset`, under the lock, sees to that.
+    Nobody sweeps it on its way. From then until it is named, somebody may: `save_dataset`, under the lock, sees to
+    that.
 
     Returns
     -------
@@ -63,15 +71,17 @@ def send_ahead(store: Store, dataset: Dataset) -> str:
         return ""
     digest = dataset.digest()
     path = dataset_path(store.path, digest)
-    with store.lock():  # two processes would write to the same file
-        if not path.exists():
-            save_packed(path, _arrays_of(dataset))
-    try:
-        mirror.publish_new(path)
-    except (StoreError, FileNotFoundError):
-        if path.exists():  # else it was swept while it was on its way
-            raise
-        return ""
+    subject = f"sending the data set {digest[:12]}…"
+    with store.database.lock(dataset_lock(digest), subject=subject, wait_seconds=SEND_SECONDS):
+        with store.lock():  # two processes would write to the same file
+            if not path.exists():
+                save_packed(path, _arrays_of(dataset))
+        try:
+            mirror.publish_new(path)
+        except (StoreError, FileNotFoundError):
+            if path.exists():  # else it was swept, by a version that knows nothing of that lock
+                raise
+            return ""
     return digest
 
 

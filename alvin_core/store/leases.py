@@ -10,21 +10,22 @@ again, so that either costs time and never a label.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import delete, extract, func, or_, select
+from sqlalchemy import bindparam, delete, extract, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from alvin_core.store.tables import LeaseRow
 
-__all__ = ["Moment", "drop_leases", "end_leases", "hold", "live_leases", "moment"]
+__all__ = ["Lease", "Moment", "drop_leases", "end_leases", "hold", "live_leases", "moment"]
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 DATABASE_CLOCK = "database"
 MOST_ASKED = 1000  # ids in one statement
+UNSEEN = {"synchronize_session": False}  # no statement here leaves an object of the mapper behind that could be stale
 
 
 class Moment(NamedTuple):
@@ -41,26 +42,43 @@ def moment(session: Session) -> Moment:
     return Moment(DATABASE_CLOCK, float(session.execute(select(extract("epoch", func.clock_timestamp()))).scalar_one()))
 
 
-def live_leases(session: Session, run_id: str, at: Moment) -> list[LeaseRow]:
-    """Return the leases of a run that have not ended."""
-    query = select(LeaseRow).where(
+class Lease(NamedTuple):
+    """An example that is held for somebody, in seconds of the clock that was asked."""
+
+    example_id: str
+    annotator: str
+    taken_at: float
+    until: float
+
+
+def live_leases(session: Session, run_id: str, at: Moment, example_ids: Collection[str] | None = None) -> list[Lease]:
+    """Return the leases of a run that have not ended, or only those on some examples."""
+    query = select(*(getattr(LeaseRow, name) for name in Lease._fields)).where(
         LeaseRow.run_id == run_id,
         LeaseRow.clock == at.clock,
         LeaseRow.taken_at <= at.seconds,
         LeaseRow.until > at.seconds,
     )
-    return list(session.scalars(query.order_by(LeaseRow.taken_at, LeaseRow.example_id, LeaseRow.annotator)))
+    few = example_ids is not None and len(example_ids) <= MOST_ASKED
+    if example_ids is not None and few:
+        query = query.where(LeaseRow.example_id.in_(list(example_ids)))
+    query = query.order_by(LeaseRow.taken_at, LeaseRow.example_id, LeaseRow.annotator)
+    found = [Lease._make(row) for row in session.execute(query)]
+    if example_ids is None or few:
+        return found
+    asked = set(example_ids)
+    return [one for one in found if one.example_id in asked]
 
 
 def hold(
     session: Session,
     run_id: str,
-    example_ids: Iterable[str],
+    example_ids: Collection[str],
     annotator: str,
     at: Moment,
     *,
     seconds: float,
-    held: Mapping[str, LeaseRow],
+    held: Mapping[str, Lease],
 ) -> None:
     """Hold examples for an annotator, or go on holding them; what they held longer, they hold as long as before.
 
@@ -70,25 +88,33 @@ def hold(
     ----------
     session : Session
     run_id : str
-    example_ids : iterable of str
+    example_ids : collection of str
     annotator : str
     at : Moment
     seconds : float
-    held : mapping of example to LeaseRow
-        The annotator's own, of this transaction.
+    held : mapping of example to Lease
+        The annotator's own, as read in this transaction.
     """
-    for example_id in example_ids:
-        lease = held.get(example_id)
-        if lease is None:
-            lease = LeaseRow(run_id=run_id, example_id=example_id, annotator=annotator, clock=at.clock, until=0.0)
-            session.add(lease)
-        lease.taken_at, lease.until = at.seconds, max(lease.until, at.seconds + seconds)
+    until = at.seconds + seconds
+    key = {"run_id": run_id, "annotator": annotator}
+    new = [
+        {**key, "example_id": one, "clock": at.clock, "taken_at": at.seconds, "until": until}
+        for one in example_ids
+        if one not in held
+    ]
+    if new:
+        session.execute(insert(LeaseRow), new)
+    longer = [{"example": one, "end": max(held[one].until, until)} for one in example_ids if one in held]
+    if longer:
+        own = update(LeaseRow).where(LeaseRow.run_id == run_id, LeaseRow.annotator == annotator)
+        change = own.where(LeaseRow.example_id == bindparam("example"))
+        session.connection().execute(change.values(taken_at=at.seconds, until=bindparam("end")), longer)
 
 
 def end_leases(session: Session, run_id: str, at: Moment) -> None:
     """Remove the leases of a run that have ended."""
     ended = or_(LeaseRow.clock != at.clock, LeaseRow.taken_at > at.seconds, LeaseRow.until <= at.seconds)
-    session.execute(delete(LeaseRow).where(LeaseRow.run_id == run_id, ended))
+    session.execute(delete(LeaseRow).where(LeaseRow.run_id == run_id, ended), execution_options=UNSEEN)
 
 
 def drop_leases(
@@ -99,11 +125,12 @@ def drop_leases(
     if annotator is not None:
         query = query.where(LeaseRow.annotator == annotator)
     if example_ids is None:
-        session.execute(query)
+        session.execute(query, execution_options=UNSEEN)
         return
     ids = list(example_ids)
     for start in range(0, len(ids), MOST_ASKED):
-        session.execute(query.where(LeaseRow.example_id.in_(ids[start : start + MOST_ASKED])))
+        some = query.where(LeaseRow.example_id.in_(ids[start : start + MOST_ASKED]))
+        session.execute(some, execution_options=UNSEEN)
 
 
 def _seconds_since_boot() -> float:

@@ -15,7 +15,6 @@ import logging
 import os
 import re
 from collections.abc import Callable, Collection, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,11 +26,11 @@ from alvin_core.store.arrays import NEW, TEMPORARY, disk_reason, make_folder
 from alvin_core.store.linking import link_files
 from alvin_core.store.location import read_place
 from alvin_core.store.locks import file_lock
-from alvin_core.store.mirror_files import is_stored, is_stored_name, is_whole, without_part
+from alvin_core.store.mirror_files import do_each, is_stored_name, is_whole, whole_folder, without_part
 from alvin_core.store.mirror_mark import check_mark
 from alvin_core.store.remote import Remote
 from alvin_core.store.remote_url import check_arrays_url
-from alvin_core.store.sums import FILE, SUMS, read_sums
+from alvin_core.store.sums import FILE, SUMS, parse_sums, read_sums
 
 __all__ = ["Mirror", "bring", "fetch_missing", "is_there", "mirror_at", "mirror_of", "publish"]
 
@@ -95,10 +94,7 @@ def fetch_missing(path: Path) -> None:
     """
     mirror = None if path.exists() else mirror_of(path)
     if mirror is not None and not mirror.fetch(path):
-        raise StoreError(
-            f"{mirror.key(path)} is neither in {mirror.root} nor at {mirror.url}; see what else is missing with "
-            "`alvin verify`"
-        )
+        raise mirror.lost(path)
 
 
 def bring(folder: Path) -> None:
@@ -136,13 +132,17 @@ class Mirror:
     def publish(self, path: Path, *, twin: Path | None = None) -> None:
         """Send a file, or all files of a folder, sums last. What is the same file as in the twin is copied there."""
         self.check()
-        files = [path] if path.is_file() else [one for one in sorted(path.rglob("*")) if is_stored(one)]
+        files = [path] if path.is_file() else whole_folder(path)
         self._each(lambda one: self._send(one, twin), [one for one in files if one.name != SUMS])
         self._each(lambda one: self._send(one, None), [one for one in files if one.name == SUMS])
 
     def publish_new(self, path: Path) -> None:
-        """Send a file that may be there already, as whoever has the same content names it alike."""
-        if self.remote.size(self.key(path)) != path.stat().st_size:
+        """Send a file that may be there already, as whoever has the same content names it alike.
+
+        What is there is kept where it is whole, though another machine may have written it with other bytes.
+        """
+        there = self.remote.size(self.key(path))
+        if there is None or not (self.remote.seems(path, self.key(path)) or self._replaced(path)):
             self.publish(path)
 
     def publish_map(self, path: Path) -> None:
@@ -187,20 +187,38 @@ class Mirror:
             raise StoreError(f"could not write {path}: {disk_reason(error)}") from error
 
     def bring(self, folder: Path) -> None:
-        """Fetch all files of a folder that are not here."""
-        names = [name for name in self.remote.names(self.key(folder)) if FILE.fullmatch(name)]
-        wanted = [folder / name for name in names if is_stored_name(name)]
-        self._each(self.fetch, [path for path in wanted if not path.exists()])
+        """Fetch all files of a folder that are not here; one that its sums tell and that is nowhere is an error."""
+        told = set(self._sums(folder))
+        listed = {name for name in self.remote.names(self.key(folder)) if FILE.fullmatch(name)}
+
+        def fetch(name: str) -> None:
+            if not self.fetch(folder / name) and name in told:
+                raise self.lost(folder / name)
+
+        wanted = sorted(name for name in listed | told if is_stored_name(name))
+        self._each(fetch, [name for name in wanted if not (folder / name).exists()])
+
+    def lost(self, path: Path) -> StoreError:
+        """Return the error that a file is nowhere."""
+        return StoreError(
+            f"{self.key(path)} is neither in {self.root} nor at {self.url}; see what else is missing with "
+            "`alvin verify`"
+        )
 
     def copy_folder(self, source: Path, target: Path) -> None:
-        """Give a folder a second name, here with the files that are here, and there with all."""
+        """Give a folder a second name, here with the files that are here, and there with all.
+
+        What its sums tell is copied even where a listing, which may be late, does not show it.
+        """
         self.check()
         make_folder(target)
         if source.is_dir():
             link_files(source, target)
-        sizes = {key.rsplit("/", 1)[-1]: size for key, size in self.remote.sizes(self.key(source)).items()}
-        names = {name for name in sizes if FILE.fullmatch(name) and is_stored_name(name)}
-        names |= {path.name for path in target.iterdir()}
+        listed = {key.rsplit("/", 1)[-1]: size for key, size in self.remote.sizes(self.key(source)).items()}
+        sizes = {name: size for name, size in listed.items() if FILE.fullmatch(name) and is_stored_name(name)}
+        told = self._sums_without_copy(source)
+        sizes |= {name: size for name, (size, _) in told.items()}
+        names = {path.name for path in target.iterdir()} | sizes.keys() | ({SUMS} if told else set())
 
         def copy(name: str) -> None:
             here, there = source / name, target / name
@@ -220,13 +238,13 @@ class Mirror:
             except StoreError as error:
                 log.warning("%s; `alvin verify --repair` removes it later", error)
 
-    def sweep(self, folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> None:
-        """Remove there what nothing names, as `alvin_core.store.arrays.sweep` does here, under the same lock."""
+    def leftovers_listed(self, folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> list[Path]:
+        """Return what `leftovers` does, as it would be called here; where nothing can be listed, a line in the log."""
         try:
-            self.check()
-            self.discard(folder / name for name in self.leftovers(folder, keep, ours))
+            return [folder / name for name in self.leftovers(folder, keep, ours)]
         except StoreError as error:
             log.warning("what is left over was not looked for: %s", error)
+            return []
 
     def leftovers(self, folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> list[str]:
         """Return the names in a folder there that nothing names."""
@@ -265,16 +283,10 @@ class Mirror:
             self.fetch(folder / SUMS)
         return read_sums(folder)
 
+    def _sums_without_copy(self, folder: Path) -> dict[str, tuple[int, int]]:
+        if (folder / SUMS).exists():
+            return read_sums(folder)
+        return parse_sums(self.remote.read(self.key(folder / SUMS)) or b"{}") or {}
+
     def _each(self, action: Callable[[T], object], items: Iterable[T]) -> None:
-        """Do something with each, several together where the file system stands it; the first failure ends it."""
-        if not self.remote.in_parallel:
-            for item in items:
-                action(item)
-            return
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            futures = [pool.submit(action, item) for item in items]
-            try:
-                for future in futures:
-                    future.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+        do_each(action, items, at_once=AT_ONCE if self.remote.in_parallel else 1)

@@ -90,18 +90,23 @@ def server_lock(database: PostgresDatabase, name: str, *, subject: str, wait_sec
             held = _thread.held[key] = _connect(database)
         _take(database, held, name, subject, max(wait_seconds, PATIENCE_SECONDS))
         held.names.append(name)
-    except (SQLAlchemyError, psycopg.Error) as error:
+    except RunBusyError:
         _let_go(key)
-        raise StoreError(database.explain(error)) from error
-    except BaseException:
+        raise
+    except BaseException as error:
+        _give_up(database, held, name)
         _let_go(key)
+        if isinstance(error, SQLAlchemyError | psycopg.Error):
+            raise StoreError(database.explain(error)) from error
         raise
     try:
         yield
     finally:
         held.names.remove(name)
-        _release(database, held, name)
-        _let_go(key)
+        try:
+            _release(database, held, name)
+        finally:
+            _let_go(key)
 
 
 def connection_of_locks(database: PostgresDatabase) -> Connection | None:
@@ -136,10 +141,8 @@ def confirm_locks(database: PostgresDatabase) -> None:
     held = _thread.held.get(_key(database))
     if held is None:
         return
-    with suppress(psycopg.Error):
-        held.raw.autocommit = True
+    with suppress(psycopg.Error), _without_transaction(held):
         held.raw.execute("SELECT 1")
-        held.raw.autocommit = False
     connection_of_locks(database)
 
 
@@ -181,18 +184,38 @@ def _take(database: PostgresDatabase, held: _Held, name: str, subject: str, seco
 
     if held.is_lost:
         connection_of_locks(database)  # says so
-    held.raw.autocommit = True  # the lock is the connection's, not a transaction's
+    with _without_transaction(held):  # the lock is the connection's
+        try:
+            held.raw.execute("SELECT set_config('lock_timeout', %s, false)", (f"{round(seconds * 1000)}ms",))
+            held.raw.execute("SELECT pg_advisory_lock(%s)", (lock_key(database, name),))
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            raise RunBusyError(
+                f"{subject} is in use by {_who(database, name)}; wait until it is done, or end it"
+            ) from error
+        finally:
+            if not held.is_lost:
+                held.raw.execute("SELECT set_config('lock_timeout', %s, false)", (f"{BUSY_SECONDS}s",))
+
+
+@contextmanager
+def _without_transaction(held: _Held) -> Iterator[None]:
+    """Let each statement be for itself; whatever becomes of it, what is written later is in transactions again."""
+    held.raw.autocommit = True
     try:
-        held.raw.execute("SELECT set_config('lock_timeout', %s, false)", (f"{round(seconds * 1000)}ms",))
-        held.raw.execute("SELECT pg_advisory_lock(%s)", (lock_key(database, name),))
-    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
-        raise RunBusyError(
-            f"{subject} is in use by {_who(database, name)}; wait until it is done, or end it"
-        ) from error
+        yield
     finally:
         if not held.is_lost:
-            held.raw.execute("SELECT set_config('lock_timeout', %s, false)", (f"{BUSY_SECONDS}s",))
             held.raw.autocommit = False
+
+
+def _give_up(database: PostgresDatabase, held: _Held | None, name: str) -> None:
+    """Hold no lock that this process was interrupted in waiting for: it may have been given all the same."""
+    if held is None or held.is_lost:
+        return
+    if held.names:  # others, which this thread holds
+        _release(database, held, name)
+    else:
+        held.connection.invalidate()
 
 
 def _who(database: PostgresDatabase, name: str) -> str:
@@ -211,11 +234,12 @@ def _release(database: PostgresDatabase, held: _Held, name: str) -> None:
     if held.is_lost:
         return
     try:
-        held.raw.autocommit = True
-        held.raw.execute("SELECT pg_advisory_unlock(%s)", (lock_key(database, name),))
-        held.raw.autocommit = False
-    except psycopg.Error:  # whatever it is, the lock goes with the connection
+        with _without_transaction(held):
+            held.raw.execute("SELECT pg_advisory_unlock(%s)", (lock_key(database, name),))
+    except BaseException as error:  # whatever it is, the lock goes with the connection
         held.connection.invalidate()
+        if not isinstance(error, psycopg.Error):
+            raise
 
 
 def _let_go(key: tuple[int, str]) -> None:

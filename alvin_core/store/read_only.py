@@ -18,8 +18,9 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from alvin_core.errors import StoreError
+from alvin_core.store.location import LOCAL, read_place, store_folder
 
-__all__ = ["may_write", "read_only_engine", "refuse_to_write"]
+__all__ = ["may_write", "read_only_engine", "refuse_to_write", "why_read_only"]
 
 
 class _Connection(sqlite3.Connection):
@@ -48,6 +49,27 @@ def refuse_to_write(folder: Path, database: Path) -> None:
                 f"the store {folder} can be read only: this user may not write to {path}; ask for the permission, or "
                 "copy the store to where you may write"
             )
+
+
+def why_read_only(store: Path | str) -> str:
+    """Return why this user may read a store and not write to it, in one sentence; empty where nothing forbids writing.
+
+    Of a team's store its database decides, which says so when something is written: the answer is empty.
+
+    Raises
+    ------
+    StoreError
+        When the address of a team's store leads nowhere.
+    """
+    folder = store_folder(store)
+    place = read_place(folder)
+    if place is not None and place.database is not None:
+        return ""
+    try:
+        refuse_to_write(folder, folder / LOCAL)
+    except StoreError as error:
+        return str(error)
+    return ""
 
 
 def read_only_engine(database: Path, **options: Any) -> Engine:

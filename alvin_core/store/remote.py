@@ -94,10 +94,16 @@ class Remote:
 
     def has(self, source: Path, key: str) -> bool:
         """Return whether a file there has the bytes of one here, by a checksum that is told, or by reading both."""
+        return self._compare(source, key, every_byte=True)
 
+    def seems(self, source: Path, key: str) -> bool:
+        """Return whether a file there is as one here by what is looked at when it is sent."""
+        return self._compare(source, key, every_byte=False)
+
+    def _compare(self, source: Path, key: str, *, every_byte: bool) -> bool:
         def compare(fs: Any, root: str) -> bool:
             try:
-                confirm(fs, source, f"{root}/{key}", every_byte=True)
+                confirm(fs, source, f"{root}/{key}", every_byte=every_byte)
             except OtherBytesError:
                 return False
             return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,15 +13,16 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from alvin_core.errors import StoreError
-from alvin_core.store.arrays import save_arrays, sweep
+from alvin_core.store.arrays import leftovers, remove, save_arrays
 from alvin_core.store.database import Store
 from alvin_core.store.mirror import mirror_of, publish
 from alvin_core.store.rearranged import MappedArray
-from alvin_core.store.tables import ProposalRow, RoundRow
+from alvin_core.store.tables import LabelRow, ProposalRow, RoundRow
 
 __all__ = [
     "add_proposal",
     "add_round",
+    "count_pending",
     "count_rounds",
     "find_round",
     "list_rounds",
@@ -53,6 +55,20 @@ def proposal(session: Session, run_id: str, round_no: int) -> list[str]:
     """Return the ids that a round proposed, best first."""
     query = select(ProposalRow.example_id).where(ProposalRow.run_id == run_id, ProposalRow.round_no == round_no)
     return list(session.scalars(query.order_by(ProposalRow.rank)))
+
+
+def count_pending(session: Session, run_id: str, round_no: int) -> int:
+    """Return how many examples that a round proposed have no label, of a round that may be thousands of examples."""
+    # By a sum, since SQLite would look for the newest event from the run's end backwards instead of by the example.
+    newest = (
+        select(LabelRow.action)
+        .where(LabelRow.run_id == ProposalRow.run_id, LabelRow.example_id == ProposalRow.example_id)
+        .order_by((LabelRow.seq + 0).desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = select(func.count()).where(ProposalRow.run_id == run_id, ProposalRow.round_no == round_no)
+    return session.scalar(query.where(func.coalesce(newest, "undo") != "label")) or 0
 
 
 def add_proposal(session: Session, run_id: str, round_no: int, example_ids: Iterable[str]) -> None:
@@ -142,10 +158,14 @@ def sweep_run(store: Store, run_id: str) -> int:
     """
     with store.read() as session:
         named = {row.folder for row in list_rounds(session, run_id)}
-    folder = store.run_folder(run_id)
-    n_swept = sweep(folder, keep=named, ours=ROUND_FOLDER)
+    folder, there = store.run_folder(run_id), list[Path]()
+    here = leftovers(folder, named, ROUND_FOLDER)
     mirror = mirror_of(folder)
     if mirror is not None:
         mirror.check()
-        mirror.sweep(folder, keep=named, ours=ROUND_FOLDER)
-    return n_swept
+        there = mirror.leftovers_listed(folder, named, ROUND_FOLDER)
+    store.database.confirm_locks()  # else another process may have named since what was just listed
+    remove(here)
+    if mirror is not None:
+        mirror.discard(there)
+    return len(here)

@@ -6,9 +6,7 @@ import difflib
 import re
 import secrets
 import shutil
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +17,15 @@ from alvin_core.errors import RunNotFoundError, StoreError
 from alvin_core.shown import shown
 from alvin_core.store.arrays import leftovers, remove
 from alvin_core.store.database import Store
-from alvin_core.store.sweeping_elsewhere import DATASET_FILE, RUN_ID, named_files, sweep_elsewhere
+from alvin_core.store.snapshots import snapshot_leftovers
+from alvin_core.store.sweeping_elsewhere import (
+    DATASET_FILE,
+    RUN_ID,
+    abandoned,
+    keeps_locks,
+    named_files,
+    sweep_elsewhere,
+)
 from alvin_core.store.tables import (
     AddedExampleRow,
     ComparisonCellRow,
@@ -48,7 +54,6 @@ __all__ = [
     "new_run_id",
     "refuse_taken",
     "remove_run",
-    "snapshot_lock",
     "store_leftovers",
     "sweep_store",
 ]
@@ -71,9 +76,6 @@ OF_A_RUN = (
 SHORTEST_ID = 4  # characters of an id that stand for the whole: fewer, and a mistyped name would delete a run
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RUN_LOCK = re.compile(r"[0-9a-f]{8}\.lock")
-SNAPSHOT = re.compile(r"\.snapshot-[0-9a-f]{8}")  # of a backup under way; people name nothing so
-SNAPSHOT_LOCK = re.compile(r"snapshot-[0-9a-f]{8}\.lock")
-SNAPSHOT_SECONDS = 86_400  # a backup of a version without locks takes less: one that is older was killed
 STAGE = re.compile(r"unpack-[0-9a-f]{8}")  # of a run that is being unpacked
 UNPACK_LOCK = "unpack.lock"
 
@@ -148,9 +150,11 @@ def refuse_taken(session: Session, name: str) -> str:
     raise StoreError(f"there is a run called {name!r} already; choose another name, or delete that run")
 
 
-def is_trashed(session: Session, run_id: str) -> bool:
-    """Return whether a run is in the trash."""
-    return session.get(TrashRow, run_id) is not None
+def is_trashed(session: Session, run_id: str) -> bool | None:
+    """Return whether a run is in the trash; None where there is no such run."""
+    both = select(RunRow.id, TrashRow.run_id).outerjoin(TrashRow, TrashRow.run_id == RunRow.id)
+    found = session.execute(both.where(RunRow.id == run_id)).one_or_none()
+    return None if found is None else found[1] is not None
 
 
 def list_run_rows(session: Session, *, trashed: bool = False, cells: bool = True) -> list[RunRow]:
@@ -241,7 +245,7 @@ def remove_run(store: Store, run: RunRow) -> None:
     with store.write() as session:
         delete_run_rows(session, run.id)
     shutil.rmtree(store.run_folder(run.id), ignore_errors=True)
-    sweep_store(store)
+    sweep_store(store, removed=run.id)
 
 
 def delete_run_rows(session: Session, run_id: str) -> None:
@@ -251,43 +255,31 @@ def delete_run_rows(session: Session, run_id: str) -> None:
     session.execute(delete(RunRow).where(RunRow.id == run_id))
 
 
-def sweep_store(store: Store, *, keep: str = "") -> list[Path]:
+def sweep_store(store: Store, *, keep: str = "", removed: str = "") -> list[Path]:
     """Remove folders of no run, be it in the trash, and data sets of no run and no comparison; return what went.
 
-    The caller holds the store's lock, and may be about to name a data set, whose digest is ``keep``.
+    The caller holds the store's lock, and may be about to name a data set, whose digest is ``keep``; or has just
+    removed a run of the id ``removed``, whose lock it holds.
     """
-    found = store_leftovers(store, keep=keep)
+    found = store_leftovers(store, keep=keep, removed=removed)
+    if not keeps_locks(store):
+        return []
     remove(found)
-    sweep_elsewhere(store, keep=keep)
+    sweep_elsewhere(store, keep=keep, removed=removed)
     return found
 
 
-def store_leftovers(store: Store, *, keep: str = "") -> list[Path]:
+def store_leftovers(store: Store, *, keep: str = "", removed: str = "") -> list[Path]:
     """Return what `sweep_store` would remove. The caller holds the store's lock."""
     run_ids, datasets = named_files(store, keep=keep)
     staged = leftovers(store.path / "runs", (), STAGE)
-    return [
+    unnamed = [
         *leftovers(store.path / "runs", run_ids, RUN_ID),
-        *(staged if staged and store.database.is_free(Path(UNPACK_LOCK).stem) else ()),
         *leftovers(store.path / "datasets", datasets, DATASET_FILE),
         *leftovers(store.path / "locks", {f"{run_id}.lock" for run_id in run_ids}, RUN_LOCK),
-        *(path for path in leftovers(store.path, (), SNAPSHOT) if _is_abandoned(store, path)),
-        *(path for path in leftovers(store.path / "locks", (), SNAPSHOT_LOCK) if store.database.is_free(path.stem)),
     ]
-
-
-def snapshot_lock(store: Store, staged: Path) -> Path:
-    """The file that a backup holds the lock of as long as its snapshot is needed."""
-    return store.path / "locks" / f"{staged.name.removeprefix('.')}.lock"
-
-
-def _is_abandoned(store: Store, staged: Path) -> bool:
-    """Whether the backup that made a snapshot is gone. Its lock tells, and no clock."""
-    lock = snapshot_lock(store, staged)
-    return store.database.is_free(lock.stem) if lock.exists() else _is_old(staged)
-
-
-def _is_old(path: Path) -> bool:
-    with suppress(OSError):  # it went meanwhile
-        return time.time() - path.stat().st_mtime > SNAPSHOT_SECONDS
-    return False
+    return [
+        *abandoned(store, unnamed, removed),
+        *(staged if staged and store.database.is_free(Path(UNPACK_LOCK).stem) else ()),
+        *snapshot_leftovers(store),
+    ]

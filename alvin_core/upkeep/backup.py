@@ -25,7 +25,7 @@ from alvin_core.store.database import Store, open_store
 from alvin_core.store.datasets import dataset_path
 from alvin_core.store.labels import now
 from alvin_core.store.read_only import may_write
-from alvin_core.store.runs import snapshot_lock
+from alvin_core.store.snapshots import snapshot_lock
 from alvin_core.store.tables import SCHEMA_VERSION, ComparisonRow, RoundRow, RunRow
 from alvin_core.upkeep.backup_format import (
     FORMAT,
@@ -34,6 +34,7 @@ from alvin_core.upkeep.backup_format import (
     TABLES,
     row_of,
     table_member,
+    tar_mode,
 )
 from alvin_core.upkeep.elsewhere import bring_round, bring_store
 from alvin_core.upkeep.verifying import cache_entries
@@ -53,7 +54,7 @@ def backup_store(
     ----------
     store : Path or str
     file : Path
-        Compressed where its name ends in ``.gz``. It appears whole or not at all.
+        Its name ends in ``.tar``, or in ``.tar.gz`` or ``.tgz`` to be compressed. It appears whole or not at all.
     cache : bool
         With the cached encodings, which can be made again.
     overwrite : bool
@@ -69,7 +70,8 @@ def backup_store(
     Raises
     ------
     StoreError
-        When the store cannot be read, a file of it is missing, the backup is there already, or the disk refuses.
+        When the store cannot be read, a file of it is missing, the backup is there already or has another ending, or
+        the disk refuses.
 
     Notes
     -----
@@ -81,6 +83,7 @@ def backup_store(
     file = file.expanduser().absolute()
     if file.is_dir():
         raise StoreError(f"{file} is a folder; name a file, such as {file / 'store.tar'}")
+    mode = tar_mode(file)
     if file.exists() and not overwrite:
         raise StoreError(f"{file} is there already; name another file, or replace it with --force")
     if not file.parent.is_dir():
@@ -88,7 +91,7 @@ def backup_store(
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}{TEMPORARY}")
     try:
         with _snapshot(opened, file.parent, cache=cache) as staged:
-            n_files = _write(temporary, staged, progress, compressed=file.suffix == ".gz")
+            n_files = _write(temporary, staged, progress, mode)
         temporary.replace(file)
         sync_folder(file.parent)
     except OSError as error:
@@ -235,11 +238,11 @@ def _write_table(session: Session, table: Any, path: Path) -> None:
         ) from error
 
 
-def _write(path: Path, staged: Path, progress: Progress, *, compressed: bool) -> int:
+def _write(path: Path, staged: Path, progress: Progress, mode: Literal["w", "w:gz"]) -> int:
     members: dict[str, dict[str, Any]] = {}
     files = sorted(one for one in staged.rglob("*") if one.is_file())
     with path.open("wb") as raw:
-        with tarfile.open(fileobj=raw, mode="w:gz" if compressed else "w", format=tarfile.PAX_FORMAT) as archive:
+        with tarfile.open(fileobj=raw, mode=mode, format=tarfile.PAX_FORMAT) as archive:
             for number, one in enumerate(files):
                 progress(ProgressEvent("backup", number, len(files)))
                 name = one.relative_to(staged).as_posix()

@@ -18,7 +18,8 @@ import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, Literal
 
 from sqlalchemy import JSON, Column, LargeBinary
 from sqlalchemy import Table as SqlTable
@@ -30,6 +31,7 @@ from alvin_core.store.sweeping_elsewhere import RUN_ID
 from alvin_core.store.tables import LeaseRow, MetaRow, Table
 
 __all__ = [
+    "ENDINGS",
     "FORMAT",
     "FORMAT_VERSION",
     "MANIFEST",
@@ -40,13 +42,20 @@ __all__ = [
     "row_of",
     "rows_in",
     "table_member",
+    "tar_mode",
 ]
 
 FORMAT, FORMAT_VERSION = "alvin-store", 1
 MANIFEST = "backup.json"
+ENDINGS: dict[str, Literal["w", "w:gz"]] = {
+    ".tar": "w",
+    ".tar.gz": "w:gz",
+    ".tgz": "w:gz",
+}  # and how tarfile is to write
 PIECE = 2**20
 HIGHEST = 2**53  # of whole numbers: those that databases count with are far below
 LONGEST_ROW = 2**28  # bytes; a slice of a billion examples is 2 ** 27
+PACKED = re.compile(r"(?<=.)(\.tar)?\.(zip|7z|rar|gz|bz2|xz|zst)$", re.IGNORECASE)
 # In an order in which every row comes after what it refers to. What `meta` says is the restoring program's to say, and
 # what somebody holds for minutes has ended when a backup is restored.
 LEFT_OUT = (MetaRow.__tablename__, LeaseRow.__tablename__)
@@ -65,6 +74,21 @@ MEMBER = re.compile(
     r"|runs/[0-9a-f]{8}/round-\d{4,9}-[0-9a-f]{8}/\w[\w.-]{0,99}|cache/[0-9a-f]{64}/\w[\w.-]{0,99}",
     re.ASCII,
 )
+
+
+def tar_mode(file: Path) -> Literal["w", "w:gz"]:
+    """Return how a backup of this name is written, for `tarfile.open`.
+
+    Raises
+    ------
+    StoreError
+        When the name promises something else than a tar.
+    """
+    for ending, mode in ENDINGS.items():
+        if file.name.lower().endswith(ending):
+            return mode
+    better = file.with_name(PACKED.sub("", file.name) + ".tar")
+    raise StoreError(f"{file} is no name for a backup, which is a tar: name it {better}, or {better}.gz to compress it")
 
 
 def table_member(table: SqlTable) -> str:

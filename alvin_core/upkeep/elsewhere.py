@@ -65,7 +65,7 @@ class Elsewhere:
             for path, here, there in self.states(place):
                 self._tell(subject, path, here, there, report)
             for path in sorted(place.glob("map-*.npz")):
-                if self.mirror.key(path) not in self.sizes:
+                if self._size(self.mirror.key(path)) is None:
                     report.note(subject, f"{path.name} is missing in {self.mirror.url}", SEND)
             if any(found.kind == "damage" for found in report.findings[n_before:]) or not is_here(place):
                 left.add(one.round_no)
@@ -81,15 +81,25 @@ class Elsewhere:
             return is_here
         if not is_here:
             return True
+        size = self._size(key)
         if not _is_sound(path, digest):
-            if key in self.sizes:
+            if size is not None:
                 report.damage(subject, "the copy of it here is damaged", FETCH, mendable=True)
-            return key not in self.sizes
-        if key not in self.sizes:
+            return size is None
+        if size is None:
             report.damage(subject, f"it is missing in {self.mirror.url}", SEND, mendable=True)
-        elif self.sizes[key] not in (-1, path.stat().st_size) or (self.thorough and not self._has(path, digest)):
+        elif size not in (-1, path.stat().st_size) or (self.thorough and not self._has(path, digest)):
             report.damage(subject, f"it is damaged in {self.mirror.url}", SEND, mendable=True)
         return True
+
+    def _size(self, key: str) -> int | None:
+        """Return the size of a file there; what the listing lacks is asked for, as it may have come since."""
+        if key not in self.sizes:
+            found = self.mirror.remote.size(key)
+            if found is None:
+                return None
+            self.sizes[key] = found
+        return self.sizes[key]
 
     def _has(self, path: Path, digest: str) -> bool:
         """Return whether a data set is whole there; two machines may have written the same one with other bytes."""
@@ -129,7 +139,7 @@ class Elsewhere:
         """Return what a round's folder must hold, and how the file that tells it is here and there."""
         path = place / SUMS
         here = path.read_bytes() if path.exists() else None
-        is_there = self.mirror.key(path) in self.sizes
+        is_there = self._size(self.mirror.key(path)) is not None
         there = self.mirror.remote.read(self.mirror.key(path)) if is_there and (self.thorough or here is None) else here
         told = [(text, parse_sums(text)) for text in (there, here) if text is not None]
         fitting = [(text, sums) for text, sums in told if sums and self._fits(place, sums)]
@@ -157,9 +167,10 @@ class Elsewhere:
 
     def _state_there(self, path: Path, told: tuple[int, int] | None, here: State) -> State:
         key = self.mirror.key(path)
-        if key not in self.sizes:
+        size = self._size(key)
+        if size is None:
             return "missing"
-        if told is not None and self.sizes[key] not in (-1, told[0]):
+        if told is not None and size not in (-1, told[0]):
             return "wrong"
         if not self.thorough or here == "missing":  # what is fetched is compared then
             return "whole"

@@ -98,13 +98,14 @@ def _mend_run(
         records = read_records(session, row)
     folder, done = store.run_folder(row.id), []
     maps, left = damaged_maps(folder, [one.folder for one in records.rounds]), run_leftovers(records, folder)
+    store.database.confirm_locks()  # else another process may have named since what was just listed
     remove([*maps, *left])
     if elsewhere is not None:
         elsewhere.mirror.discard(maps)
     done += [f"removed {path.relative_to(store.path)}, a damaged map" for path in maps]
     done += [f"removed {path.relative_to(store.path)}, of no round" for path in left]
     if elsewhere is not None:
-        done += mend_run_elsewhere(elsewhere, records, folder)
+        done += mend_run_elsewhere(store, elsewhere, records, folder)
     if retrain:
         done += _retrain(store, records, progress)
     return done

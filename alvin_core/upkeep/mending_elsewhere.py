@@ -33,7 +33,7 @@ def mend_mark(store: Store) -> list[str]:
     return [f"marked {mirror.url} as the place of this store's arrays"]
 
 
-def mend_run_elsewhere(elsewhere: Elsewhere, records: RunRecords, folder: Path) -> list[str]:
+def mend_run_elsewhere(store: Store, elsewhere: Elsewhere, records: RunRecords, folder: Path) -> list[str]:
     """Send what is whole here alone, fetch what is whole there alone, remove what nothing names there."""
     mirror, done = elsewhere.mirror, list[str]()
     if not elsewhere.reached:
@@ -50,6 +50,7 @@ def mend_run_elsewhere(elsewhere: Elsewhere, records: RunRecords, folder: Path) 
                 mirror.publish_map(path)
                 done.append(f"sent {mirror.key(path)} to {mirror.url}")
     left = elsewhere.leftovers(records, folder)
+    store.database.confirm_locks()  # else another process may have named since what was just listed
     mirror.discard(left)
     return done + [f"removed {mirror.key(path)} at {mirror.url}, of no round" for path in left]
 

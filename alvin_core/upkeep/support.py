@@ -31,9 +31,10 @@ from alvin_core.upkeep.activity import store_activity
 from alvin_core.upkeep.counting import count_store
 from alvin_core.upkeep.log_tail import log_tails
 from alvin_core.upkeep.probes import clock_facts, disk_facts, held_locks, sizes_of
+from alvin_core.upkeep.support_text import as_text
 from alvin_core.upkeep.verifying import verify_store
 
-__all__ = ["as_text", "support_report", "write_bundle"]
+__all__ = ["support_report", "write_bundle"]
 
 JOBS, RUNS, ROUNDS = 10, 5, 10  # the newest of each that are told of
 # Settings whose words are this program's own; of others numbers and truth values alone are told.
@@ -218,25 +219,6 @@ def _failure(row: JobRow) -> dict[str, Any]:
     told: dict[str, Any] = {"error": kinds[-1] if kinds else next((one for one in DEATHS if one in row.error), "…")}
     frames = [one for one in FRAME.findall(row.traceback) if {"alvin_core", "site-packages"} & set(Path(one[0]).parts)]
     return told | {"places": [f"{code_place(file)}:{line} in {name}" for file, line, name in frames][-6:]}
-
-
-def as_text(report: Mapping[str, Any]) -> str:
-    """Return a report as lines that can be pasted: a heading for each part, then its values."""
-    lines = ["ALVIN Studio, for support. No text, label, name, password or folder is in here."]
-    for part, value in report.items():
-        lines += ["", f"[{part}]", *_lines(value)]
-    return "\n".join(lines) + "\n"
-
-
-def _lines(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        return [
-            f"{name}: {json.dumps(one, ensure_ascii=False)}" if isinstance(one, Mapping | list) else f"{name}: {one}"
-            for name, one in value.items()
-        ] or ["none"]
-    if isinstance(value, list):
-        return [json.dumps(one, ensure_ascii=False) for one in value] or ["none"]
-    return [str(value)]
 
 
 def write_bundle(report: Mapping[str, Any], path: Path) -> None:

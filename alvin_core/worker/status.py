@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alvin_core.errors import RunBusyError
+from alvin_core.errors import RunBusyError, StoreError
 from alvin_core.store.database import Store
 from alvin_core.store.location import store_folder
 from alvin_core.store.locks import file_lock
@@ -58,7 +58,7 @@ class WorkerStatus:
 
 
 def worker_status(store: Path | str) -> WorkerStatus:
-    """Return whether a store has a worker. Says no where there is no store.
+    """Return whether a store has a worker. Says no where there is no store, or where this user may only read it.
 
     Raises
     ------
@@ -153,6 +153,8 @@ def _is_held(path: Path) -> bool:
             return False
     except RunBusyError:
         return True
+    except StoreError:  # where this user may not write nobody can be asked
+        return False
 
 
 def _holder(path: Path) -> int | None:

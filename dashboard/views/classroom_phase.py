@@ -12,7 +12,7 @@ from alvin_core import AlvinError, Job, list_jobs
 from dashboard import data
 from dashboard.acting import cancel_job, enqueue_job
 from dashboard.jobs import EVERY, describe
-from dashboard.people import may, why_not
+from dashboard.people import help_why_not, may
 from dashboard.state import notify
 from dashboard.theme import card, plain
 from dashboard.views.classroom_address import GRIDS, MEASURES, STRATEGIES, Spot, current_spot, redraw
@@ -127,7 +127,8 @@ def _legend(computed: bool) -> str:
         "more than chance after correction for all cells, which asks for more than an interval away from 0. "
         "Click a cell to open its world."
         if computed
-        else "Nothing is computed for these settings yet: press “Compute”. A cell opens its world even now."
+        else f"Nothing is computed for these settings yet{': press “Compute”' if may('owner') else ''}. "
+        "A cell opens its world even now."
     )
     return f'<div class="classroom-marks">{marks}</div><div class="classroom-words alvin-muted">{escape(told)}</div>'
 
@@ -163,9 +164,9 @@ def render_plan(spot: Spot) -> None:
         "mean over rounds. It is computed once and kept.</div>"
     )
     active = _active()
-    refusal = why_not("owner")
     st.button(
-        "Compute", key="phase_compute", type="primary", disabled=bool(active or refusal), help=refusal or None,
+        "Compute", key="phase_compute", type="primary", disabled=bool(active) or not may("owner"),
+        help=help_why_not("owner"),
         on_click=_compute, width="content",
     )  # fmt: skip
     st.fragment(_progress, run_every=EVERY if active else None)(tuple(job.id for job in active))
@@ -200,7 +201,7 @@ def _progress(watched: tuple[int, ...]) -> None:
             )
             st.button(
                 "Stopping" if job.cancel else "Cancel", key="phase_cancel", disabled=job.cancel or not may("owner"),
-                help=why_not("owner") or None, width="content",
+                help=help_why_not("owner"), width="content",
                 on_click=_cancel, args=(job.id,),
             )  # fmt: skip
     if tuple(job.id for job in jobs) != watched:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from alvin_core import AlvinError
 from dashboard import comparing
+from dashboard.people import may
 from dashboard.state import Place
 from dashboard.theme import card, empty_state
 from dashboard.views import header
@@ -25,9 +26,6 @@ __all__ = ["render"]
 
 def render(place: Place) -> None:
     """Draw the page."""
-    if place.run is None:
-        empty_state("There is no run yet.", "Go to Runs, take a sample or your own file, and start one.")
-        return
     with header.actions():
         offer_start(place)
     choice = read_choice(place)
@@ -48,10 +46,11 @@ def render(place: Place) -> None:
         with card("compare_first"):
             empty_state(
                 "There is nothing to compare this run with.",
-                "Start a comparison: every strategy begins with the same labels, with several seeds, so that chance "
-                "can be told from difference. Runs on the same data, such as a fork, can be compared as well.",
+                "In a comparison every strategy begins with the same labels, with several seeds, so that chance can be "
+                "told from difference. Runs on the same data, such as a fork, can be compared as well.",
             )
-            render_start(place)
+            if may("owner"):
+                render_start(place)
     else:
         _too_early(place, choice)
 

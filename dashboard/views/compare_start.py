@@ -10,7 +10,7 @@ import streamlit as st
 from alvin_core import AlvinError, RunSettings, sample_names, strategy_names
 from dashboard import comparing, data, jobs
 from dashboard.acting import enqueue_job
-from dashboard.people import may, why_not
+from dashboard.people import help_why_not, may
 from dashboard.plain_text import plain
 from dashboard.state import Place, notify
 from dashboard.views.compare_choice import COMPARISON, LETTERS_AND_MORE, Choice, set_param
@@ -30,16 +30,15 @@ EVERY: Final = 3.0  # seconds between looks at the cells while something runs
 
 def offer_start(place: Place) -> None:
     """Draw the button that opens the form, and the form while it is open."""
-    refusal = why_not("owner")
     st.button(
         "Start a comparison",
         key="compare_new",
         type="primary",
-        disabled=bool(refusal),
-        help=refusal or None,
+        disabled=not may("owner"),
+        help=help_why_not("owner"),
         on_click=_open,
     )
-    if st.session_state.get(OPEN) and not refusal:
+    if st.session_state.get(OPEN) and may("owner"):
         _dialog(place)
 
 
@@ -83,13 +82,12 @@ def render_start(place: Place, *, within: str = "") -> None:
         f'<div class="alvin-muted">{n_runs:,} runs of {int(rounds) + 1} rounds each. Every strategy begins with the '
         "same labels, seed by seed. With 3 seeds only large differences can be told from chance; 10 are usual.</div>"
     )
-    refusal = why_not("owner")
     if st.button(
         "Start",
         key=f"{within}compare_start",
         type="primary",
-        disabled=not strategies or bool(refusal),
-        help=refusal or None,
+        disabled=not strategies or not may("owner"),
+        help=help_why_not("owner"),
         width="content",
     ):
         params = wanted_params(run.id, path, strategies, int(seeds), int(rounds), int(budget), int(initial), name)
@@ -141,7 +139,7 @@ def render_progress(place: Place, choice: Choice) -> None:
             on_click=_go_on,
             args=(choice.comparison.name,),
             disabled=not may("owner"),
-            help=why_not("owner") or "Train what is not finished; what is there is kept.",
+            help=help_why_not("owner") or "Train what is not finished; what is there is kept.",
         )
     st.fragment(_watch, run_every=EVERY)(choice.comparison.name, _rounds(choice.states))
 

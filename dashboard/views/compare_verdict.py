@@ -28,7 +28,7 @@ __all__ = ["curve_measures", "render_curves", "render_labels", "render_verdict"]
 MARKS: Final = {"better": "▲", "worse": "▼", "no measurable difference": "=", "too few seeds": "?"}
 ONE_SEED: Final = (
     "One run of each strategy has no verdict: another seed could turn the difference around, and no interval can be "
-    "told. Start a comparison with several seeds (ten are usual) to get one."
+    "told. A comparison with several seeds (ten are usual) has one."
 )
 CURVE_HEIGHT: Final = 236
 

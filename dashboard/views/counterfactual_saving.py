@@ -9,7 +9,7 @@ import streamlit as st
 
 from alvin_core import AlvinError
 from dashboard import data
-from dashboard.people import may, why_not
+from dashboard.people import help_why_not, may
 from dashboard.state import Place
 from dashboard.theme import section_title
 
@@ -49,7 +49,7 @@ def render_saving(place: Place, texts: tuple[str, ...], *, is_new: bool) -> None
             "Save",
             key="counterfactual_save",
             disabled=label is None or not is_new or not may("annotator"),
-            help=why_not("annotator") or None,
+            help=help_why_not("annotator"),
             on_click=_add,
             args=(place, texts, label),
         )

@@ -17,6 +17,12 @@ from dashboard.state import Place
 __all__ = ["render"]
 
 
+BEGIN = (
+    "Start with a sample: in each, a shortcut is planted that is right nine times out of ten, and test sets that tell "
+    "which model fell for it."
+)
+
+
 @dataclass(frozen=True)
 class About:
     """A sample in words."""
@@ -36,12 +42,15 @@ ABOUT = {
 
 def render(_: Place) -> None:
     """Offer the samples and an upload; once one is chosen, show how far its run is."""
+    may_start = people.may("owner")
     with st.container(key="welcome"):
+        begin = BEGIN if may_start else "An owner starts them; the page Classroom needs none."
         st.html(
             '<div class="alvin-hero">See which shortcut a model takes, and label against it.</div>'
-            '<div class="alvin-hero-text">There are no runs here yet. Start with a sample: in each, a shortcut is '
-            "planted that is right nine times out of ten, and test sets that tell which model fell for it.</div>"
+            f'<div class="alvin-hero-text">There are no runs here yet. {begin}</div>'
         )
+        if not may_start:
+            return
         making = bool(jobs.active_ids(None))
         names = sample_names()
         for column, name in zip(st.columns(len(names)), names, strict=True):
@@ -66,8 +75,7 @@ def _sample(name: str, *, making: bool) -> None:
         key=f"sample_{name}",
         type="primary" if name == "reviews" else "secondary",
         width="stretch",
-        disabled=making or not people.may("owner"),
-        help=people.why_not("owner") or None,
+        disabled=making,
         on_click=_start,
         args=(name,),
     )

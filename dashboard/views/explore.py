@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard.at_hand import is_busy
 from dashboard.jobs import job_progress
+from dashboard.people import help_why_not, may
 from dashboard.state import NO_ROUND, Place
 from dashboard.theme import card, empty_state
 from dashboard.views.explore_card import render_card
@@ -21,8 +22,6 @@ SIDE_HEIGHT = 566  # pixels, as high as the map beside it; more scrolls
 
 def render(place: Place) -> None:
     """Draw the page."""
-    if place.run is None:
-        return
     if place.round_no == NO_ROUND:
         _before_the_first_round(place)
         return
@@ -55,7 +54,7 @@ def _before_the_first_round(place: Place) -> None:
         if waits_for:
             empty_state(
                 "The first labels are missing.",
-                "This run begins with examples that you label yourself: go to the page Label. "
+                "This run begins with examples that people label: on the page Label. "
                 "The map appears once they are given and round 0 is trained.",
             )
         else:
@@ -70,6 +69,7 @@ def _before_the_first_round(place: Place) -> None:
                 type="primary",
                 on_click=enqueue_rounds,
                 args=(place.run_id, 1),
-                disabled=is_busy(place.run_id),
+                disabled=not may("owner") or is_busy(place.run_id),
+                help=help_why_not("owner"),
             )
         job_progress(place.run_id)

@@ -32,7 +32,7 @@ LONGEST_TEXT = 100_000  # characters of the example itself; more would make the 
 
 def render_card(place: Place) -> None:
     """Draw the card of the example in the address, or what to do to get one."""
-    if place.run is None or place.example is None:
+    if place.example is None:
         empty_state(
             "No example is open.",
             "Click a point on the map, or move through the points with the arrow keys and press Enter. "
@@ -56,7 +56,7 @@ def render_card(place: Place) -> None:
 
 def lit_points(place: Place) -> list[int]:
     """Return the places on the map of the open example's parents and neighbours, to be lit up."""
-    if place.run is None or place.example is None:
+    if place.example is None:
         return []
     try:
         found = _explanation(place.run_id, place.round_no, place.example)

@@ -16,8 +16,7 @@ from dashboard.colouring import COLOURINGS, color_by
 from dashboard.components.representation_map import read_state, representation_map
 from dashboard.filtering import Filter, choices, matches, read_filter, write_filter
 from dashboard.maps import map_data
-from dashboard.people import why_not
-from dashboard.plain_text import plain
+from dashboard.people import help_why_not
 from dashboard.regions import region_rows
 from dashboard.state import Color, Place, Space, go, notify, read_wish
 from dashboard.views.explore_card import lit_points
@@ -115,7 +114,8 @@ def _filter(place: Place, columns: MapColumns) -> Filter:
 
 
 def _slices(place: Place) -> tuple[str, ...]:
-    return () if place.run is None else place.run.slice_names()
+    assert place.run is not None  # without one the page is another
+    return place.run.slice_names()
 
 
 def _described(place: Place, columns: MapColumns, mask: NDArray[np.bool_] | None) -> dict[str, Any]:
@@ -255,10 +255,10 @@ def _view_tool(place: Place, columns: MapColumns) -> None:
             help="Its choice, from the same model, is the layer beside “selected”.",
         )
     if can_request_map(place.run_id, place.round_no, place.space):
-        refusal = why_not("owner")
+        refusal = help_why_not("owner")
         st.button(
             "Make this round's UMAP", key="request_map", on_click=_request_map, args=(place,), disabled=bool(refusal),
-            help=plain(refusal) if refusal else None,
+            help=refusal,
         )  # fmt: skip
     export_tools(place, columns)
 

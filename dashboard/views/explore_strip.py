@@ -13,7 +13,7 @@ from dashboard.acting import enqueue_job
 from dashboard.at_hand import is_busy
 from dashboard.figures.strip import round_strip_values
 from dashboard.jobs import job_progress
-from dashboard.people import why_not
+from dashboard.people import help_why_not
 from dashboard.state import Place, go, notify
 from dashboard.theme import TERMS, figure_tile, term
 from dashboard.views import header
@@ -105,7 +105,7 @@ def _actions(place: Place) -> None:
     assert place.run is not None
     waits_for = place.run.waits_for
     busy = is_busy(place.run_id)
-    refusal = why_not("owner")
+    refusal = help_why_not("owner")
     st.button(
         "Fork",
         key="fork",

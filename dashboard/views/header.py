@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import html
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from alvin_core import worker_status
 from dashboard import data, people, state, theme
+from dashboard.own_store import why_closed
 from dashboard.state import NO_ROUND, PAGES, Page, Place
 from dashboard.views import signing_in, tour
-from dashboard.watching import watch
+from dashboard.watching import look, watch
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -30,6 +30,7 @@ TITLES: dict[Page, str] = {
     "runs": "Runs",
 }
 _ACTIONS = "_header_actions"
+CLOSED: Final = "Nothing can be changed on this server."
 
 
 def render(place: Place) -> None:
@@ -45,7 +46,18 @@ def render(place: Place) -> None:
         st.session_state[_ACTIONS] = st.container(key="header_actions", horizontal=True)
         signing_in.render_who(people.person())
         st.button("?", key="tour_open", help="Show the tour", on_click=tour.open_tour, width="content")
+    _say_closed()
     render_notices()
+
+
+def _say_closed() -> None:
+    """Say on top of every page that nothing can be changed, where the store may only be read."""
+    why = why_closed()
+    if not why:
+        return
+    who = people.person()
+    told = f"{why[0].upper()}{why[1:]}." if who.role == "owner" else "Its store may only be read: ask who runs it."
+    st.html(f'<div class="alvin-closed" role="status"><b>{CLOSED}</b> {html.escape(told)}</div>')
 
 
 def actions() -> DeltaGenerator:
@@ -122,10 +134,11 @@ def _describe(info: RunInfo) -> str:
 def _pulse(place: Place) -> None:
     """Follow what other tabs, or the worker, did to the run, and say when the worker is away."""
     with st.container(key="pulse", width="content"):
-        hidden = " hidden" if worker_status(data.store()).alive else ""
+        sight = look(place.run_id)
+        hidden = " hidden" if sight["worker"] else ""
         words = "the worker is starting"
         st.html(f'<span class="alvin-chip warn alvin-worker-away"{hidden}>{words}</span>', width="content")
-        watch(place.run_id, key="watch")
+        watch(place.run_id, key="watch", sight=sight)
 
 
 def render_notices() -> None:

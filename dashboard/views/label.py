@@ -19,9 +19,9 @@ from dashboard.labelling_cues import begin_counting
 from dashboard.labelling_desk import Message
 from dashboard.labelling_queue import left_of, names_of
 from dashboard.labelling_seat import lease_seconds, stamp_of
-from dashboard.people import why_not
+from dashboard.people import help_why_not, may
 from dashboard.state import Place
-from dashboard.theme import card, empty_state, plain
+from dashboard.theme import card, empty_state
 from dashboard.views.label_bench import REGION, Bench, bench_of, opinions_of, pool_of, shown_text
 from dashboard.views.label_browse import render_finder, render_region
 from dashboard.views.label_card import PRESSES, render_card, render_message, state_of, take_press, undo_button
@@ -43,9 +43,6 @@ WORDS: Final = {"queue": "Queue", "browse": "Browse"}
 
 def render(place: Place) -> None:
     """Draw the page."""
-    if place.run is None:
-        empty_state("There is no run yet.", "Go to Runs, take a sample or your own file, and start one.")
-        return
     _furnish()
     bench = bench_of(place)
     opinions_of(bench)  # read before the first key, so that no key has to wait for it
@@ -172,27 +169,29 @@ def _nothing_pending(place: Place, bench: Bench) -> None:
     total = progress_of(bench).total
     run, others = bench.run, _with_others(bench)
     waits_for = run.waits_for
+    train = "Train" if may("owner") else "An owner trains"
     if others:
         empty_state(
             "Nothing is left for you now.", f"{others}. What is given back, or is wanted of you, comes by itself."
         )
     elif waits_for:  # such as a second class
-        empty_state("The next round cannot be trained yet.", f"{waits_for}. Browse finds more examples to label.")
+        more = "" if bench.refusal else " Browse finds more examples to label."
+        empty_state("The next round cannot be trained yet.", f"{waits_for}.{more}")
     elif not bench.n_rounds and run.annotator == "oracle":
-        empty_state("Nothing is proposed yet.", "The initial labels come from the data set. Train round 0 to begin.")
+        empty_state("Nothing is proposed yet.", f"The initial labels come from the data set. {train} round 0 to begin.")
     elif not total:
         empty_state("Nothing is left to propose.", "Every example of the pool has a label.")
     else:
         what = "proposed examples are" if bench.n_rounds else "examples of the initial set are"
-        empty_state(f"All {total:,} {what} labeled.", "Train the next round on them, or go on freely under Browse.")
-    refusal = why_not("owner")
+        more = "" if bench.refusal else ", or go on freely under Browse"
+        empty_state(f"All {total:,} {what} labeled.", f"{train} the next round on them{more}.")
     with st.container(key="label_next", horizontal=True, horizontal_alignment="center"):
         st.button(
             "Train the next round" if bench.n_rounds else "Train round 0",
             key="train_next",
             type="primary",
-            disabled=bool(waits_for or others or refusal) or is_busy(place.run_id),
-            help=plain(refusal) if refusal else None,
+            disabled=bool(waits_for or others) or not may("owner") or is_busy(place.run_id),
+            help=help_why_not("owner"),
             on_click=_train,
             args=(place.run_id,),
         )

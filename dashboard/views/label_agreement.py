@@ -58,8 +58,8 @@ def _nothing_yet(bench: Bench) -> None:
     if asked.overlap == 1 or asked.overlap_share == 0:
         empty_state(
             "Each example of this run is labeled by one person.",
-            "Agreement can be told where several people label the same examples. Start a run with two or more people "
-            "per example: on Runs, under Annotation.",
+            "Agreement can be told where several people label the same examples. That is chosen when a run is started: "
+            "on Runs, under Annotation.",
         )
         return
     empty_state(

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ANNOTATOR",
     "LISTED",
-    "NAME",
     "REGION",
     "Bench",
     "Pool",
@@ -40,11 +39,10 @@ __all__ = [
     "texts_of",
 ]
 
-ANNOTATOR: Final = "annotator"  # key of the name's field
+ANNOTATOR: Final = "annotator"  # key of the name's field, which keeps its value while other pages are shown
 DESK: Final = "_label_desk"
 REGION: Final = "_label_region"  # what was drawn on the map, as the browser sent it
 LISTED: Final = "_label_listed"  # the list of what was found
-NAME: Final = "_label_name"  # the name as last typed: a field that is not on the screen forgets its own
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LINE_ENDS = re.compile(r"\r\n?")
@@ -131,13 +129,8 @@ def _annotator(place: Place) -> str:
     if here.signed_in:
         return here.name
     if ANNOTATOR not in st.session_state:
-        named = "" if place.annotator == DEFAULT_ANNOTATOR else place.annotator
-        st.session_state[ANNOTATOR] = st.session_state.get(NAME) or named
-    elif not st.session_state[ANNOTATOR] and st.session_state.get(NAME):
-        st.session_state[ANNOTATOR] = st.session_state[NAME]  # who empties it by hand empties the name with it
-    name = " ".join(str(st.session_state[ANNOTATOR]).split())
-    st.session_state[NAME] = name
-    return name
+        st.session_state[ANNOTATOR] = "" if place.annotator == DEFAULT_ANNOTATOR else place.annotator
+    return " ".join(str(st.session_state[ANNOTATOR]).split())
 
 
 def opinions_of(bench: Bench) -> Opinions | None:

@@ -176,7 +176,7 @@ def _map(place: Place, bench: Bench) -> None:
     )
     described["texts"] += "blind/"
     representation_map(described, key=MAP, on_pick=_pick(place), on_region=_draw_region)
-    st.html('<div class="alvin-muted">A click opens an example; a lasso offers to label what it holds.</div>')
+    st.html('<div class="alvin-muted">A click opens an example; a lasso shows what it holds.</div>')
 
 
 def _pick(place: Place) -> Any:

@@ -158,10 +158,10 @@ def _other_buttons(place: Place, bench: Bench, example_id: str) -> None:
     is_flagged, is_held = example_id in desk.flagged, example_id in desk.held or example_id in desk.reserved
     with st.container(key="label_tools", horizontal=True, gap="small", vertical_alignment="center"):
         st.button(
-            "Next" if desk.mode == "browse" or is_held else "Skip",
+            "Next" if desk.mode == "browse" or is_held or bench.refusal else "Skip",
             key="skip",
             shortcut=SKIP_KEY,
-            disabled=not bench.can_label,
+            disabled=not (bench.can_label or bench.refusal),  # who only looks on goes on as well, without a skip
             on_click=_skip,
             args=(place, example_id),
         )
@@ -213,7 +213,7 @@ def take_press(place: Place) -> None:
     press = st.session_state[PRESSES].get("press")
     bench = bench_of(place)
     desk = bench.desk
-    if not isinstance(press, Mapping) or not bench.can_label:
+    if not isinstance(press, Mapping) or not (bench.can_label or bench.refusal):
         return
     name, current = press.get("name"), desk.current
     if name == "undo":
@@ -260,8 +260,10 @@ def _label_other(place: Place, example_id: str, key: str) -> None:
 
 
 def _skip(place: Place, example_id: str) -> None:
-    bench = at_work(place)
-    if bench is not None:
+    bench = bench_of(place)
+    if bench.refusal:
+        bench.desk.pass_by(example_id, bench.desk.line)
+    elif at_work(place) is not None:
         bench.desk.skip(bench.run, example_id, bench.annotator)
 
 

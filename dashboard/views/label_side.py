@@ -14,11 +14,12 @@ from dashboard.labelling import Given, Progress, pace_of, press_token
 from dashboard.labelling_agreement import HIDDEN, blind
 from dashboard.labelling_cues import in_words, own_cues
 from dashboard.labelling_queue import left_of
-from dashboard.people import person
+from dashboard.people import may, person
+from dashboard.plain_text import plain
 from dashboard.state import Place
 from dashboard.theme import section_title
 from dashboard.views.label_agreement import show_agreement
-from dashboard.views.label_bench import ANNOTATOR, NAME, Bench, bench_of, opinions_of, shown_text
+from dashboard.views.label_bench import ANNOTATOR, Bench, bench_of, opinions_of, shown_text
 from dashboard.views.label_card import undo
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = ["render_name", "render_side"]
 
 LOG_ROWS: Final = 500  # shown; a download has all
 LONGEST_NAME: Final = 60
+NOTHING_YET: Final = "Nothing yet. Each label can be taken back here."
 
 
 def render_name(bench: Bench) -> None:
@@ -39,12 +41,16 @@ def render_name(bench: Bench) -> None:
         verb = "looks on" if bench.refusal else "labels"
         st.html(f'<div class="label-who"><b><bdi>{shown_text(here.name)}</bdi></b> {verb}, as {here.role}</div>')
         return
+    if bench.refusal:
+        return
     st.text_input(
         "Your name",
         key=ANNOTATOR,
         placeholder="Your name, before the first label",
         max_chars=LONGEST_NAME,
         on_change=_named,
+        # Streamlit forgets what a widget holds after a run that did not draw it, as those of other pages do not.
+        persist_state="session",
         label_visibility="collapsed",
         help="It is stored with each of your labels. Whoever enters the same name is the same annotator here.",
     )
@@ -58,8 +64,7 @@ def render_name(bench: Bench) -> None:
 
 
 def _named() -> None:
-    st.session_state[NAME] = " ".join(str(st.session_state[ANNOTATOR]).split())
-    state.go(annotator=st.session_state[NAME])
+    state.go(annotator=" ".join(str(st.session_state[ANNOTATOR]).split()))
 
 
 def render_side(place: Place, bench: Bench) -> None:
@@ -127,29 +132,43 @@ def _opinions_to_go(bench: Bench) -> str:
 
 
 def _opinion(bench: Bench) -> None:
-    section_title("The model, after you", help="What the newest round's model says of the example labeled last.")
-    last = bench.desk.last_of(bench.annotator) if bench.annotator else None
+    who = "the label" if bench.refusal else "you"
+    section_title(f"The model, after {who}", help="What the newest round's model says of the example labeled last.")
+    last = _labeled_last(bench)
     opinions = opinions_of(bench)
     if last is None or last.is_bulk or opinions is None:
-        why = (
-            "It speaks once round 0 is trained." if opinions is None else "It speaks once you have labeled an example."
-        )
-        st.html(f'<div class="label-opinion alvin-muted">{why}<br>&nbsp;</div>')
+        st.html(f'<div class="label-opinion alvin-muted">{_why_silent(bench, last)}<br>&nbsp;</div>')
         return
     found = opinions.of(last.ids[0])
     assert found is not None  # only pool examples are labeled
-    st.html(f'<div class="label-opinion">{_in_words(found, last)}{_shortcuts(bench, last)}</div>')
+    said = "you" if last.annotator == bench.annotator else last.annotator
+    st.html(f'<div class="label-opinion">{_in_words(found, last, said)}{_shortcuts(bench, last)}</div>')
 
 
-def _in_words(opinion: Opinion, given: Given) -> str:
+def _labeled_last(bench: Bench) -> Given | None:
+    """Return what this person labeled last; for those who look on, what anybody did."""
+    if bench.refusal:
+        return next(iter(bench.desk.recent), None)
+    return bench.desk.last_of(bench.annotator) if bench.annotator else None
+
+
+def _why_silent(bench: Bench, last: Given | None) -> str:
+    if not bench.n_rounds:
+        return "It speaks once round 0 is trained."
+    if last is not None:
+        return "It speaks of one example at a time; the last label was given to several."
+    return f"It speaks once {'an example is labeled' if bench.refusal else 'you have labeled an example'}."
+
+
+def _in_words(opinion: Opinion, given: Given, who: str) -> str:
     agrees = opinion.predicted == given.label
     verdict = "agrees" if agrees else "disagrees"
     rank = f"rank {opinion.rank:,} of {opinion.n_ranked:,}" if opinion.rank else "not ranked"
     return (
         f'<span class="label-verdict {verdict}">{"✓" if agrees else "≠"} {verdict}</span> '
         f"<b>{shown_text(opinion.predicted)}</b> {opinion.confidence:.2f}<br>"
-        f'<span class="alvin-muted"><bdi>{shown_text(given.ids[0])}</bdi>: you said {shown_text(given.label)} · '
-        f"round {opinion.round_no}, {rank}</span>"
+        f'<span class="alvin-muted"><bdi>{shown_text(given.ids[0])}</bdi>: {shown_text(who)} said '
+        f"{shown_text(given.label)} · round {opinion.round_no}, {rank}</span>"
     )
 
 
@@ -174,7 +193,7 @@ def _shortcuts(bench: Bench, given: Given) -> str:
 def _recent(place: Place, bench: Bench) -> None:
     section_title("Labeled last")
     if not bench.desk.recent:
-        st.html('<div class="alvin-muted">Nothing yet. Each label can be taken back here.</div>')
+        st.html(f'<div class="alvin-muted">{"Nothing yet." if bench.refusal else NOTHING_YET}</div>')
     with st.container(key="label_recent", gap=None):
         for place_no, one in enumerate(bench.desk.recent):
             with st.container(key=f"label_row_{place_no}", horizontal=True, gap="small"):
@@ -183,15 +202,23 @@ def _recent(place: Place, bench: Bench) -> None:
                     f'<div class="label-line"><span class="label-chip">{shown_text(one.label)}</span>'
                     f"<bdi>{shown_text(what)}</bdi><span>{shown_text(one.annotator)}</span></div>"
                 )
-                st.button(
-                    "Undo",
-                    key=f"take_back_{press_token(one.time, *one.ids[:1])}",
-                    type="tertiary",
-                    width="content",
-                    disabled=not bench.can_label,
-                    on_click=undo,
-                    args=(place, one),
-                )
+                if not bench.refusal:
+                    _take_back(place, bench, one)
+
+
+def _take_back(place: Place, bench: Bench, given: Given) -> None:
+    """Draw the button that takes a label back; those of others are an owner's to take."""
+    is_others = given.annotator != bench.annotator and not may("owner")
+    st.button(
+        "Undo",
+        key=f"take_back_{press_token(given.time, *given.ids[:1])}",
+        type="tertiary",
+        width="content",
+        disabled=is_others or not bench.can_label,
+        help=plain(f"{given.annotator} gave it: they, or an owner, may take it back") if is_others else None,
+        on_click=undo,
+        args=(place, given),
+    )
 
 
 # The log, in a dialog: it is long, and seldom wanted.

@@ -7,7 +7,7 @@ import html
 import streamlit as st
 
 from dashboard import data
-from dashboard.people import why_not
+from dashboard.people import CLOSED, why_not
 from dashboard.state import Place
 from dashboard.theme import card
 from dashboard.views.runs_import import render_import
@@ -24,7 +24,8 @@ def render(place: Place) -> None:
     refusal = why_not("owner")
     if refusal:
         with card("runs"):
-            st.html(f'<div class="alvin-muted" role="status">{html.escape(refusal)}.</div>')
+            if refusal != CLOSED:  # of that the line on top tells
+                st.html(f'<div class="alvin-muted" role="status">{html.escape(refusal)}.</div>')
             render_list(place)
         return
     follow()

@@ -11,7 +11,7 @@ import streamlit as st
 from alvin_core import AlvinError
 from dashboard import data
 from dashboard.acting import pack_run, trash_run
-from dashboard.people import may, why_not
+from dashboard.people import help_why_not, may
 from dashboard.state import go, notify
 from dashboard.theme import plain
 from dashboard.uploading import clean_uploads, discard_upload, new_place
@@ -50,7 +50,7 @@ def render_keeping(info: RunInfo) -> None:
             disabled=not may("owner"),
             on_click=_trash,
             args=(info,),
-            help=why_not("owner") or "It goes to the trash, from where it can be brought back.",
+            help=help_why_not("owner") or "It goes to the trash, from where it can be brought back.",
         )
 
 
@@ -69,7 +69,7 @@ def _pack(info: RunInfo) -> None:
         "Pack into one file",
         key=f"pack_{info.id}",
         disabled=not may("owner"),
-        help=why_not("owner")
+        help=help_why_not("owner")
         or "Settings, rounds, labels, marks and data, to keep or to send. Whoever has the file can read the texts.",
     )
     if asked:

@@ -13,7 +13,7 @@ from alvin_core import AlvinError, get_job, list_comparisons, list_jobs, list_tr
 from dashboard import data, jobs
 from dashboard.acting import enqueue_job
 from dashboard.figures.strip import round_strip_values
-from dashboard.people import may, why_not
+from dashboard.people import help_why_not, may
 from dashboard.state import Place, go, notify
 from dashboard.theme import empty_state, section_title
 from dashboard.views.explore_fork import ask_to_fork, fork_dialog
@@ -51,7 +51,9 @@ def render_list(place: Place) -> None:
     if not infos:
         empty_state(
             f"There are no {'other ' if n_compared else ''}runs yet.",
-            "Take a sample, or data of your own, and start one beside this.",
+            "Take a sample, or data of your own, and start one beside this."
+            if may("owner")
+            else "An owner starts them.",
         )
         return
     found = _found(infos)
@@ -199,7 +201,7 @@ def _actions(place: Place, row: Row) -> None:
             "Fork",
             key=f"fork_{info.id}",
             disabled=not info.n_rounds or not may("owner"),
-            help=why_not("owner")
+            help=help_why_not("owner")
             or "A new run that shares the rounds before this one's newest. Explore forks at any round.",
             on_click=ask_to_fork,
             args=(info.id,),
@@ -229,7 +231,8 @@ def _train(row: Row) -> None:
         disabled=training or not may("owner"),
         on_click=_enqueue,
         args=(info.id, int(n)),
-        help=why_not("owner") or ("The worker is at it." if training else "The run goes on from its newest round."),
+        help=help_why_not("owner")
+        or ("The worker is at it." if training else "The run goes on from its newest round."),
     )
 
 

@@ -24,8 +24,6 @@ __all__ = ["render"]
 
 def render(place: Place) -> None:
     """Draw the page."""
-    if place.run is None:
-        return
     if place.round_no == NO_ROUND:
         _before_the_first_round(place)
         return
@@ -58,8 +56,7 @@ def _before_the_first_round(place: Place) -> None:
     with card("headline"):
         empty_state(
             "No round is trained yet.",
-            "Shortcuts are looked for in what a round was trained on. Train round 0 on the page Explore, then come "
-            "back.",
+            "Shortcuts are looked for in what a round was trained on. Round 0 is trained on the page Explore.",
         )
         st.button("Go to Explore", key="to_explore", on_click=lambda: go(page="explore"))
         if is_busy(place.run_id):

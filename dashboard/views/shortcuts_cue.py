@@ -184,8 +184,8 @@ def _told(lines: list[CueLine], now: choice.Choice) -> str:
     alone = (
         ""
         if len(lines) > 1
-        else '<div class="alvin-muted">No other run began with the same labels. Fork this one at round 0 with another '
-        "strategy (on the page Explore) to see what that does to the cue.</div>"
+        else '<div class="alvin-muted">No other run began with the same labels. A fork of this one at round 0 with '
+        "another strategy (on the page Explore) shows what that does to the cue.</div>"
     )
     head = (
         f"<tr><th>Since round 0</th><th>the cue is</th><th>share {escape(now.label)}</th><th>z</th>"

@@ -11,7 +11,7 @@ from dashboard import cue_data
 from dashboard.cue_marks import marked
 from dashboard.cue_words import cue_name
 from dashboard.state import Place, go
-from dashboard.theme import empty_state, section_title
+from dashboard.theme import empty_state, plain, section_title
 from dashboard.views import shortcuts_choice as choice
 from dashboard.views.shortcuts_parts import anchored_title
 
@@ -77,7 +77,7 @@ def _example(key: str, place: Place, now: choice.Choice, row: dict[Any, Any]) ->
     with st.container(key=f"{'exhere' if here else 'example'}_{key}"):
         st.html(marked(texts, now.cue) + _about(row))
         st.button(
-            f"Open example {example_id}",
+            plain(f"Open example {example_id}"),
             key=f"open_{key}",
             on_click=choice.open_example,
             args=(example_id,),

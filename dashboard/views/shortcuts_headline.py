@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard import cue_data
 from dashboard.cue_data import CueOptions
 from dashboard.cue_words import cue_phrase, goes_with
+from dashboard.people import may
 from dashboard.state import Place, go
 from dashboard.views.holding import by_hand, hold
 
@@ -76,10 +77,8 @@ def _next(row: dict[str, Any]) -> str:
         if (n_against <= 0.25 * row["n"])
         else f"{n_against:,} contradict"
     )
-    return (
-        f"Should {cue_phrase(str(row['cue']))} decide the label? If not, it is a shortcut, and {examples} it: "
-        "save it as a slice and acquire counter-shortcut examples."
-    )
+    then = ": save it as a slice and acquire counter-shortcut examples" if may("owner") else ""
+    return f"Should {cue_phrase(str(row['cue']))} decide the label? If not, it is a shortcut, and {examples} it{then}."
 
 
 def _lines(said: str, then: str) -> str:

@@ -17,7 +17,7 @@ from dashboard.acting import enqueue_job
 from dashboard.cue_words import cue_name
 from dashboard.figures.small import sparkline
 from dashboard.filtering import read_filter
-from dashboard.people import may, why_not
+from dashboard.people import help_why_not, may
 from dashboard.state import Place, go, notify
 from dashboard.theme import picture, plain, section_title
 from dashboard.views import shortcuts_choice as choice
@@ -83,7 +83,7 @@ def _form(place: Place) -> None:
         "Save slice",
         key="save_slice",
         disabled=not may("owner"),
-        help=why_not("owner") or None,
+        help=help_why_not("owner"),
         type="primary",
         icon=":material/bookmark_add:",
         on_click=_save,
@@ -168,9 +168,9 @@ def _slice(number: int, place: Place, info: SliceInfo, figures: pd.DataFrame) ->
                     "Acquire counter-shortcut examples",
                     key=f"acquire_{number}",
                     disabled=not may("owner"),
-                    help=why_not("owner")
+                    help=help_why_not("owner")
                     or f"Forks this run at round {place.round_no}; the fork asks for members that are likely not "
-                    f"{info.rule.contradicts}.",
+                    f"{plain(info.rule.contradicts)}.",
                     on_click=_acquire,
                     args=(place, info.name),
                 )
@@ -182,7 +182,7 @@ def _slice(number: int, place: Place, info: SliceInfo, figures: pd.DataFrame) ->
                 key=f"slice_delete_{number}",
                 type="tertiary",
                 disabled=not may("owner"),
-                help=why_not("owner") or None,
+                help=help_why_not("owner"),
                 on_click=_delete,
                 args=(place, info.name),
             )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 
 import streamlit as st
 
-from dashboard import data, state
+from dashboard import state
+from dashboard.remembering import recall, remember
 from dashboard.state import Place
 
 __all__ = ["open_tour", "render"]
 
-SEEN = "tour-seen"  # in the store's folder `dashboard`
+SEEN = "tour-seen"  # the mark that somebody saw it
 FRAGMENT = "tour_card"
 STEPS: tuple[tuple[str, str], ...] = (
     (
@@ -65,7 +65,7 @@ STEPS: tuple[tuple[str, str], ...] = (
 def render(place: Place) -> None:
     """Show the step of the tour where it is open; it opens by itself the first time that there is a map to show."""
     if state.TOUR_STEP not in st.session_state and place.n_rounds:
-        st.session_state[state.TOUR_STEP] = None if _seen_file().exists() else 0
+        st.session_state[state.TOUR_STEP] = 0 if recall(SEEN) is None else None
     st.fragment(_card, key=FRAGMENT)()
 
 
@@ -105,9 +105,4 @@ def _go_on() -> None:
 
 def _close() -> None:
     st.session_state[state.TOUR_STEP] = None
-    _seen_file().parent.mkdir(parents=True, exist_ok=True)
-    _seen_file().touch()
-
-
-def _seen_file() -> Path:
-    return data.store() / "dashboard" / SEEN
+    remember(SEEN)

@@ -6,7 +6,6 @@ import csv
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from processes import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -116,6 +116,13 @@ def settled() -> Callable[..., None]:
     return wait
 
 
+def in_header(page: Page, words: str, timeout: float = 40_000) -> None:
+    """Wait until the header above the page has some words."""
+    page.wait_for_function(
+        "words => document.querySelector('.st-key-header')?.innerText.includes(words)", arg=words, timeout=timeout
+    )
+
+
 @pytest.fixture(scope="session")
 def shot(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Page, str], Path]:
     """``shot(page, name)`` keeps a picture in ``$ALVIN_SHOTS``, else in the tests' own folder, and returns its path."""
@@ -203,14 +210,8 @@ def empty_store(tmp_path: Path) -> Path:
     return tmp_path / "empty-store"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _serve(store: Path, log: Path, port: int = 0) -> Dashboard:
-    port = port or _free_port()
+    port = port or free_port()
     command = (sys.executable, "-m", "dashboard", "--store", str(store), "--port", str(port), "--no-browser")
     # A map takes the worker longer to compile than any test takes: PCA stands in, and the worker starts cold.
     quick = {"ALVIN_AUTOMATIC_MAP": "0", "ALVIN_WARM_UP": "0"}

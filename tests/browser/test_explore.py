@@ -19,6 +19,8 @@ import pytest
 import alvin_core as alvin
 from dashboard.colouring import COLOURINGS
 
+from .conftest import in_header
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -284,12 +286,6 @@ def test_scrubber_and_play_move_the_rounds_and_keep_the_zoom(page: Page, dashboa
     page.wait_for_function("document.querySelector('.st-key-play').innerText.includes('Play')")
     page.wait_for_function(READY)
     assert page.evaluate(VIEW) == before
-
-
-def in_header(page: Page, words: str, timeout: float = 40_000) -> None:
-    page.wait_for_function(
-        "words => document.querySelector('.st-key-header')?.innerText.includes(words)", arg=words, timeout=timeout
-    )
 
 
 def test_a_step_shows_progress_then_the_new_round_in_every_tab_with_the_zoom_kept(

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sign_in_provider as provider_module
+from processes import free_port
 
 import alvin_core as alvin
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-_SPEC = importlib.util.spec_from_file_location("sign_in_provider", Path(__file__).parents[1] / "sign_in_provider.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-provider_module = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = provider_module
-_SPEC.loader.exec_module(provider_module)
-
 
 @pytest.fixture
 def url(own_store: Path, serve: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A dashboard that ada owns, on which ben labels and vic looks."""
     provider = provider_module.start_provider()
-    port = provider_module.free_port()
+    port = free_port()
     file = tmp_path / "sign-in.toml"
     file.touch(mode=0o600)
     file.write_text(provider_module.sign_in_toml(provider, f"http://127.0.0.1:{port}"), encoding="utf-8")

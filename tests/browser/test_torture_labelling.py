@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from processes import of_store
 
 import alvin_core as alvin
 from alvin_core.store.labels import label_events
@@ -113,15 +114,3 @@ def test_a_label_that_the_page_showed_is_stored_once_whenever_the_server_is_kill
     assert ends == {-signal.SIGKILL: N_KILLS}
     assert acknowledged
     assert repair_store(store)[1].findings == []
-
-
-def of_store(store: Path) -> list[psutil.Process]:
-    """Return every process that was started for a store and still runs, of whatever parent."""
-    found = []
-    for one in psutil.process_iter():
-        try:
-            if one.pid != os.getpid() and str(store) in one.cmdline():
-                found.append(one)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found

@@ -13,6 +13,7 @@ import pytest
 
 from alvin_core.annotation_settings import AnnotationSettings
 from alvin_core.run import Run, create_run
+from alvin_core.run.engine import Engine
 from alvin_core.settings import RunSettings
 
 
@@ -100,6 +101,44 @@ def test_giving_back_says_how_many(alvin: Any, shared: Run) -> None:
     assert alvin("give-back", "r", "-a", "ada").out == "ada gave back 0 examples of the run 'r'\n"
 
 
+def test_giving_back_names_what_was_not_held_and_refuses_what_the_run_does_not_have(alvin: Any, shared: Run) -> None:
+    first, second, third = shared.take("ada", 3)
+    answer = alvin("give-back", "r", "-a", "ada", first, "nothing", second)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == "alvin: the run 'r' has no example 'nothing'; nothing was given back\n"
+    other = shared.queue()[3]
+    answer = alvin("give-back", "r", "-a", "ada", first, other, second, other)
+    assert (answer.code, answer.out) == (0, "ada gave back 2 examples of the run 'r'\n")
+    assert answer.err == f"ada did not hold {other}\n"
+    assert shared.give_back("ada") == (third,)
+
+
+def test_where_the_data_set_answers_taking_says_so_and_a_label_given_counts(
+    alvin: Any, tmp_path: Path, fake: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Engine, "compute", fake.compute)
+    run = create_run(tmp_path / "alvin-store", fake.make_dataset(), RunSettings(budget=3, initial=8), name="r")
+    assert run.annotator == "oracle"
+    assert alvin("take", "r", "-a", "ada").out == (
+        "nothing is proposed yet in the run 'r': its initial labels come from the data set; train round 0 with "
+        "`alvin step r`\n"
+    )
+    run.step()
+    answer = alvin("take", "r", "-a", "ada", "-n", "1", "--output", "ada.csv")
+    assert answer.lines[0] == "1 example of the run 'r' held for ada, for 60 min"
+    assert answer.err.splitlines() == [
+        "then: alvin submit r ada.csv --annotator ada",
+        "the data set answers what has no label at the next step; a label given before then takes its place",
+    ]
+    asked = run.queue()
+    fill_in(Path("ada.csv"), "pos")
+    assert alvin("submit", "r", "ada.csv", "-a", "ada").code == 0
+    run.step()
+    given = run.labels().set_index("id")
+    assert given.loc[asked, "source"].tolist() == ["person", "oracle", "oracle"]
+    assert given.loc[asked[0], "label"] == "pos"
+
+
 def test_labels_of_what_another_holds_are_refused_unless_forced(alvin: Any, shared: Run) -> None:
     one = shared.queue()[0]
     shared.take("ada")
@@ -125,7 +164,7 @@ def test_undo_says_whether_an_opinion_or_a_label_went(alvin: Any, shared: Run) -
     one = shared.queue()[0]
     for name in ("ada", "ben"):
         shared.submit({one: "pos"}, annotator=name)
-    assert alvin("undo", "r", one, "--annotator", "ada").out == f"took back ada's opinion on '{one}' in the run 'r'\n"
+    assert alvin("undo", "r", one, "-a", "ada").out == f"took back ada's opinion on '{one}' in the run 'r'\n"
     shared.submit({one: "pos"}, annotator="ada")
     assert alvin("undo", "r", one).out == f"took back the label of '{one}' in the run 'r'\n"
     assert len(shared.opinions()) == 0

@@ -87,6 +87,16 @@ def test_a_backup_is_restored_as_a_new_store_that_replays(alvin: Any, store: Pat
         answer = alvin("restore", name, "--store", "third")
         assert (answer.code, answer.err.count("\n")) == (2, 1)
         assert f"{name} is no backup that can be read" in answer.err
+    assert alvin("pack", "first", "first.zip", "--store", store).code == 0
+    answer = alvin("restore", "first.zip", "--store", "third")
+    assert (answer.code, answer.err) == (
+        2,
+        "alvin: first.zip is no backup that can be read, and no run in the trash; `alvin unpack` reads a packed run\n",
+    )
+    answer = alvin("backup", "monday.zip", "--store", store)
+    assert answer.code == 2
+    assert "monday.zip is no name for a backup, which is a tar: name it " in answer.err
+    assert not Path("monday.zip").exists()
     answer = alvin("backup", "monday.tar.gz", "--store", store)
     assert "replace it with --force" in answer.err
     assert alvin("backup", "monday.tar.gz", "--store", store, "--force").code == 0

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import psutil
+from processes import free_port
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
 PATIENCE = 120.0  # for machines that have much else to do
-
-
-def wait_for(happened: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """Wait until something is true, and return it."""
-    deadline = time.monotonic() + patience
-    while not (found := happened()):
-        assert time.monotonic() < deadline, f"it did not happen: {what}"
-        time.sleep(0.01)
-    return found
 
 
 def environment(clock: Path | None = None) -> dict[str, str]:
@@ -53,19 +43,17 @@ def start(module: str, store: Path, log: Path, *more: str, clock: Path | None = 
 
 def start_dashboard(store: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
     """Start the dashboard on a port that is free; return its process and its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = start("dashboard", store, log, "--port", str(port), "--no-browser")
     return process, f"http://127.0.0.1:{port}"
 
 
 def answers(url: str) -> bool:
-    """Tell whether a server answers an address with success."""
+    """Tell whether a server answers an address with success; it may be killed in the middle of its answer."""
     try:
         with urlopen(url, timeout=5) as answer:
             return bool(answer.read() is not None)
-    except (URLError, OSError):
+    except (URLError, HTTPException, OSError):
         return False
 
 
@@ -86,17 +74,5 @@ def living(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
             if one.is_running() and one.status() != psutil.STATUS_ZOMBIE:
                 found.append(one)
         except psutil.NoSuchProcess:
-            continue
-    return found
-
-
-def of_store(store: Path) -> list[psutil.Process]:
-    """Return every process, of whatever parent, whose command line names a store."""
-    found = []
-    for one in psutil.process_iter():
-        try:
-            if one.pid != os.getpid() and str(store) in one.cmdline():
-                found.append(one)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return found

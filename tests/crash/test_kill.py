@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,61 +15,14 @@ import pytest
 
 from alvin_core.run import Run, create_run, list_runs, open_run
 from alvin_core.run.archive import VECTORS
-from alvin_core.run.engine import Engine
 from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings, TrainingSettings
 from alvin_core.store.arrays import load_array
 
+from .conftest import KILLED, Workers
+
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills by POSIX signals")
 
-HERE = Path(__file__).parent
 SETTINGS = RunSettings(budget=4, initial=8)
-KILLED = -9
-
-
-class Workers:
-    """A process that carries out commands in forks of itself; see `worker.py`."""
-
-    def __init__(self, kind: str, folder: Path) -> None:
-        self.log = folder / "log.jsonl"
-        self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "worker.py"), kind],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-
-    def carry_out(self, store: Path, *actions: dict[str, Any]) -> list[int]:
-        """Carry out actions at the same time; return their exit codes, -9 where one was killed."""
-        commands = [{"store": str(store), "log": str(self.log), "arguments": {}, **action} for action in actions]
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        print(json.dumps(commands), file=self.process.stdin, flush=True)
-        codes: list[int] = json.loads(self.process.stdout.readline())
-        return codes
-
-    def facts(self, name: str) -> list[Any]:
-        """What actions have said, since the log was emptied, that has happened."""
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [fact[name] for fact in map(json.loads, lines) if name in fact]
-
-    def forget(self) -> None:
-        self.log.unlink(missing_ok=True)
-
-    def close(self) -> None:
-        self.process.communicate()
-
-
-@pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    started = Workers("fake", tmp_path_factory.mktemp("log"))
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def cheap_rounds(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Engine, "compute", fake.compute)
 
 
 def contents(run: Run) -> dict[str, Any]:
@@ -102,16 +51,12 @@ def store_contents(store: Path) -> dict[str, Any]:
     return {info.name: contents(open_run(store, info.id)) for info in list_runs(store)}
 
 
-def answer(run: Run, n: int | None = None) -> None:
-    run.submit({one: "pos" if int(one[1:]) % 2 else "neg" for one in run.pending()["id"].tolist()[:n]})
-
-
 def prepare(store: Path, fake: ModuleType, *, person: bool) -> None:
     """Make a store with a run of two rounds, whose second proposal waits."""
     run = create_run(store, fake.make_dataset(labeled=0.0 if person else 1.0), SETTINGS, name="r")
     for _ in range(2):
         if person:
-            answer(run)
+            run.submit({one: fake.label_of(one) for one in run.pending()["id"]})
         run.step()
 
 
@@ -225,7 +170,7 @@ def test_a_person_and_a_machine_killed_again_and_again_lose_no_label(
     # How much of the last proposal was answered before the last round was there is a matter of chance.
     used = [[label for label in one["labels"] if label[3] < n_rounds] for one in (found, expected)]
     assert used[0] == used[1]
-    assert all(one.same for one in killed.replay())
+    assert [one.same for one in killed.replay()] == [True] * killed.n_rounds
 
 
 @pytest.mark.usefixtures("cheap_rounds")

@@ -34,10 +34,6 @@ def team(postgres_address: str, tmp_path: Path, fake: ModuleType, monkeypatch: p
     return path
 
 
-def label_of(example_id: str) -> str:
-    return "pos" if int(example_id[1:]) % 2 else "neg"
-
-
 def work_until_killed(action: Callable[[Callable[[str], None]], None]) -> tuple[int, int]:
     """Fork a process that works and tells; return its number and what it tells through."""
     reading, writing = os.pipe()
@@ -73,13 +69,13 @@ def kill(child: int, reading: int, n_words: int, pause: float) -> list[str]:
     return [word for word in told if word not in (BEGUN, ENDED)]
 
 
-def test_whatever_was_acknowledged_before_a_kill_is_there_once(team: Path) -> None:
+def test_whatever_was_acknowledged_before_a_kill_is_there_once(team: Path, fake: ModuleType) -> None:
     draw, acknowledged, rounds = random.Random(0), list[str](), list[str]()
 
     def submit(say: Callable[[str], None]) -> None:
         run = open_run(team, "r")
         for example_id in run.pending()["id"]:
-            run.submit({example_id: label_of(example_id)}, annotator="ada")
+            run.submit({example_id: fake.label_of(example_id)}, annotator="ada")
             say(example_id)
 
     def step(say: Callable[[str], None]) -> None:

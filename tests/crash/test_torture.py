@@ -11,7 +11,6 @@ import os
 import random
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,7 +25,7 @@ from alvin_core.upkeep.mending import repair_store
 from alvin_core.upkeep.restoring import restore_store
 from alvin_core.upkeep.verifying import verify_store
 
-from .test_kill import KILLED, Workers
+from .conftest import KILLED, Workers
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="kills by POSIX signals")
 
@@ -35,13 +34,6 @@ SEED = int(os.environ.get("ALVIN_SEED", "0"))
 MOST_RUNS = 5
 KEPT = ("oracle", "person", "trained")  # never deleted
 ANSWERED = (0, 1, 2)  # how a command ends that was not killed: done, or refused in one line
-
-
-@pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    started = Workers("fake", tmp_path_factory.mktemp("log"))
-    yield started
-    started.close()
 
 
 class Torture:

@@ -14,13 +14,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import psutil
 import pytest
+from processes import of_store, wait_for
 
 from alvin_core.errors import AlvinError
 from alvin_core.run import create_run, list_runs, open_run
@@ -30,7 +30,7 @@ from alvin_core.upkeep.mending import repair_store
 from alvin_core.upkeep.verifying import verify_store
 from alvin_core.worker import Job, cancel_job, enqueue_job, get_job, list_jobs, worker_status
 
-from .test_kill import KILLED, Workers
+from .conftest import KILLED, Workers
 from .test_torture import ANSWERED, KEPT, N_KILLS, SEED, Torture, check_answers, check_files
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -46,13 +46,6 @@ N_SERVER_KILLS = N_KILLS if IS_LONG else len(VICTIMS)
 SETTINGS = RunSettings(budget=4, initial=8)
 KEPT_JOBS = 4  # the newest of those that wait
 GONE_SECONDS = 60.0  # for what a killed process leaves running to notice: far less is needed on a machine at rest
-
-
-@pytest.fixture(scope="module")
-def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    started = Workers("fake", tmp_path_factory.mktemp("log"))
-    yield started
-    started.close()
 
 
 class Store:
@@ -72,10 +65,10 @@ class Store:
             self.end()
         if self.process is None and wants_dashboard:
             self.process, self.url = servers.start_dashboard(self.path, self.folder / "dashboard.log")
-            servers.wait_for(lambda: servers.answers(f"{self.url}/api/ready"), "the dashboard answers")
+            wait_for(lambda: servers.answers(f"{self.url}/api/ready"), "the dashboard answers", servers.PATIENCE)
         elif self.process is None:
             self.process = servers.start("alvin_core.worker", self.path, self.folder / "worker.log")
-            servers.wait_for(lambda: worker_status(self.path).alive, "the worker lives")
+            wait_for(lambda: worker_status(self.path).alive, "the worker lives", servers.PATIENCE)
 
     def ask(self) -> None:
         """Put jobs in the queue, as the pages do."""
@@ -109,7 +102,9 @@ class Store:
         time.sleep(self.rng.expovariate(1 / (2.0 if victim == "dashboard" else 0.7)))
         family = servers.family(self.process)
         if victim == "executor":
-            child = servers.wait_for(lambda: servers.family(self.process)[1:2], "the worker has an executor")[0]
+            (child,) = wait_for(
+                lambda: servers.family(self.process)[1:2], "the worker has an executor", servers.PATIENCE
+            )
             family = [child, *child.children(recursive=True)]
             child.kill()
             return family
@@ -181,7 +176,7 @@ def check_whole(store: Store, workers: Workers, actions: list[dict[str, Any]]) -
 
 def check_at_rest(store: Store) -> None:
     """Check that nobody works any more, that a sweep leaves nothing, and that rounds can be had again."""
-    servers.wait_for(lambda: not servers.living(servers.of_store(store.path)), "no process is left", GONE_SECONDS)
+    wait_for(lambda: not servers.living(of_store(store.path)), "no process is left", GONE_SECONDS)
     _, report = repair_store(store.path)
     assert [str(one) for one in report.findings] == []
     left = [path for path in store.path.rglob("*") if path.suffix == ".part" or path.name.startswith(".snapshot-")]
@@ -206,7 +201,7 @@ def attack(store: Store, victim: str, workers: Workers, torture: Torture) -> tup
         stop.set()
         for one in others:
             one.join()
-    servers.wait_for(lambda: not servers.living(family), f"what the {victim} had started is gone", GONE_SECONDS)
+    wait_for(lambda: not servers.living(family), f"what the {victim} had started is gone", GONE_SECONDS)
     return actions, codes
 
 
@@ -216,7 +211,7 @@ def finish(store: Store) -> None:
         cancel_job(store.path, job.id)
     store.serve("worker")
     for job in store.jobs:
-        servers.wait_for(lambda job=job: not get_job(store.path, job.id).active, f"job {job.id} ends", 300)
+        wait_for(lambda job=job: not get_job(store.path, job.id).active, f"job {job.id} ends", 300)
     store.end()
     check_at_rest(store)
     for job in list_jobs(store.path, limit=500):
@@ -263,6 +258,6 @@ def test_servers_killed_at_any_moment_lose_nothing_and_leave_nobody_behind(
         finish(store)
     finally:
         store.end()
-        for one in servers.of_store(store.path):
+        for one in of_store(store.path):
             one.kill()
     assert set(killed) >= set(VICTIMS)

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from processes import wait_for
 
 from alvin_core.worker import enqueue_job, list_jobs, worker_status
 
@@ -34,7 +35,7 @@ def harness() -> ModuleType:
 @pytest.fixture
 def worker(harness: ModuleType, tmp_path: Path) -> Iterator[Any]:
     with harness.FakeWorker(tmp_path / "store") as running:
-        harness.wait_for(running.alive)
+        wait_for(running.alive)
         yield running
 
 
@@ -44,18 +45,18 @@ def test_a_killed_worker_takes_its_busy_executor_with_it_and_the_next_one_goes_o
     run = worker.make_run(1, steps=1, from_round=1, how="hold")
     job = worker.rounds(run, 3)
     worker.at_stage(job)
-    harness.wait_for(lambda: worker.job(job).result.get("rounds") == [0])
+    wait_for(lambda: worker.job(job).result.get("rounds") == [0])
     executor = worker.executor()
     worker.process.kill()
     assert worker.process.wait(5) == -signal.SIGKILL
-    harness.wait_for(lambda: not executor.is_running() or executor.status() == "zombie", 5)
+    wait_for(lambda: not executor.is_running() or executor.status() == "zombie", patience=5)
     assert not worker_status(worker.store).alive
     assert worker.job(job).state == "running"  # nobody was there to say otherwise
     waiting = enqueue_job(worker.store, "project", run=run.id, params={"round": 0, "space": "encoder"})
 
     worker.tell(1)
     worker.process = worker.start()
-    harness.wait_for(worker.alive)
+    wait_for(worker.alive)
     failed = worker.ended(job)
     assert failed.state == "failed"
     assert failed.error == (
@@ -85,7 +86,7 @@ def test_a_killed_executor_is_replaced_at_work_or_idle_and_the_job_says_what_hap
 
     second = worker.executor()  # which is idle now
     second.kill()
-    harness.wait_for(lambda: worker.executor() not in (None, second))
+    wait_for(lambda: worker.executor() not in (None, second))
     assert worker.ended(worker.rounds(run)).result["rounds"] == [2]
 
 
@@ -98,7 +99,7 @@ def test_a_worker_that_is_told_to_stop_cancels_its_job_and_is_gone_within_two_se
     family = worker.family()
     worker.process.terminate()
     assert worker.process.wait(5) == 0
-    harness.wait_for(lambda: not any(one.is_running() for one in family), 2)
+    wait_for(lambda: not any(one.is_running() for one in family), patience=2)
     ended = worker.job(job)
     assert (ended.state, ended.note, run.n_rounds) == ("cancelled", "the worker was stopped", 0)
     assert list_jobs(worker.store, active=True) == []

@@ -176,7 +176,7 @@ def test_single_runs_are_compared_without_a_verdict(store: Path, fake: ModuleTyp
     assert "The runs began with different labels" in text
     assert "The seeds differ: r 0, other 4." in text
     assert "No verdict." in text
-    assert "Start a comparison with several seeds" in text
+    assert "A comparison with several seeds" in text
     assert "One seed: no interval." in text
 
 

@@ -72,12 +72,18 @@ def test_without_a_name_the_class_buttons_wait(run: Run) -> None:
     assert not app.button(key="label_0").disabled
 
 
-def test_a_name_that_nobody_took_away_is_there_again_and_one_that_was_emptied_stays_away(run: Run) -> None:
-    app = opened()
-    app.session_state["annotator"] = ""  # as after a run of the script that the page's field took no part in
-    app.run()
-    assert app.text_input(key="annotator").value == "Ada"
+def test_a_name_is_still_there_after_a_look_at_another_page_and_one_that_was_emptied_stays_away(run: Run) -> None:
+    app = opened(annotator="")
+    app.text_input(key="annotator").input("Grace").run()
+    del app.query_params["annotator"]  # where a reload would find it
+    for page in ("runs", "label"):
+        app.query_params["page"] = page
+        app.run()
+        assert not app.exception
+    assert app.text_input(key="annotator").value == "Grace"
     assert not app.button(key="label_0").disabled
+    app.button(key="open_agreement").click().run()
+    assert app.text_input(key="annotator").value == "Grace"
     app.text_input(key="annotator").input("").run()
     assert app.text_input(key="annotator").value == ""
     assert app.button(key="label_0").disabled
@@ -235,7 +241,7 @@ def test_a_viewer_sees_the_example_and_can_change_nothing(run: Run, monkeypatch:
     text = page_text(app)
     assert f"Example <bdi>{run.queue('Ada')[0]}</bdi>" in text
     assert "Look on: vera@lab.org is signed in as viewer; to label takes the role annotator or owner" in text
-    for key in ("label_0", "label_1", "skip", "undo", "flag"):
+    for key in ("label_0", "label_1", "undo", "flag"):
         button = app.button(key=key)
         assert button.disabled
         button.proto.disabled = False  # a browser may send what it likes
@@ -243,6 +249,63 @@ def test_a_viewer_sees_the_example_and_can_change_nothing(run: Run, monkeypatch:
         assert not app.exception
     assert run.history().empty
     assert holders(run) == set()
+
+
+def test_a_viewer_goes_on_through_the_queue_without_a_trace(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed_in(monkeypatch, "vera@lab.org", "viewer")
+    app = opened()
+    seen = []
+    for _ in range(4):
+        seen.append(in_front(app))
+        assert app.button(key="skip").label == "Next"
+        app.button(key="skip").click().run()
+        assert not app.exception
+    assert seen == run.queue("Ada")
+    assert in_front(app) == seen[0]  # the queue begins anew
+    assert run.marks().empty
+    assert run.history().empty
+    assert holders(run) == set()
+
+
+def test_no_sentence_asks_a_viewer_for_what_a_viewer_cannot_do(shortcut: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = shortcut.pending()["id"].iloc[0]
+    shortcut.submit({first: "neg"}, annotator="cleo@lab.org")
+    signed_in(monkeypatch, "vera@lab.org", "viewer")
+    app = opened()
+    text = page_text(app)
+    assert "The model, after the label" in text
+    assert f"<bdi>{first}</bdi>: cleo@lab.org said neg" in text
+    assert "Enter your name" not in text
+    assert not [one for one in app.button if str(one.key).startswith("take_back_")]
+    shortcut.submit(dict.fromkeys(shortcut.pending()["id"], "pos"), annotator="cleo@lab.org")
+    text = page_text(opened())
+    assert "It speaks of one example at a time" in text
+    assert "An owner trains the next round on them." in text
+    assert "Browse" not in text
+
+
+def test_an_annotator_takes_back_their_own_labels_and_an_owner_anybodys(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, own, *_ = run.queue("Bo")
+    run.submit({theirs: "neg"}, annotator="bo@lab.org")
+    run.submit({own: "pos"}, annotator="cleo@lab.org")
+    signed_in(monkeypatch, "cleo@lab.org", "annotator")
+    app = opened()
+    mine, others = [one for one in app.button if str(one.key).startswith("take_back_")]  # the newest comes first
+    assert (mine.disabled, others.disabled) == (False, True)
+    assert others.help.replace("\\", "") == "bo@lab.org gave it: they, or an owner, may take it back"
+    others.proto.disabled = False  # a browser may send what it likes
+    others.click().run()
+    assert set(run.labels()["id"]) == {theirs, own}
+    mine.click().run()
+    assert set(run.labels()["id"]) == {theirs}
+    signed_in(monkeypatch, "ada@lab.org", "owner")
+    app = opened()
+    [others] = [one for one in app.button if str(one.key).startswith("take_back_")]
+    others.click().run()
+    assert run.labels().empty
+    assert run.history()["annotator"].tolist() == ["bo@lab.org", "cleo@lab.org", "cleo@lab.org", "ada@lab.org"]
 
 
 def test_who_is_signed_in_labels_under_that_name_whatever_the_address_says(

@@ -17,16 +17,12 @@ from streamlit.testing.v1 import AppTest
 
 import alvin_core as alvin
 
+pytestmark = pytest.mark.usefixtures("cheap_rounds")
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 GOOD = "review,sentiment,genre\n" + "".join(
     f'"<b>film</b> number {number} of $x^2$",{"good" if number % 2 else "bad"},horror\n' for number in range(40)
 )
 BAD = "id,text,label,split\n1,one,a,train\n1,two,b,pool\n"
-
-
-@pytest.fixture(autouse=True)
-def _cheap_rounds(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alvin_core.run.engine.Engine.compute", fake.compute)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +93,7 @@ def test_the_list_tells_what_each_run_is_where_it_came_from_and_what_it_waits_fo
     assert "forked from older at round 1" in shown
     assert "waits for labels" in shown
     assert "2 rounds" in shown
-    assert "&lt;b&gt;films&lt;/b&gt;" in shown or "b&gt;" in shown
+    assert "b&gt;" in shown  # of the path, what stands after its last slash
     assert "<b>films" not in shown
 
 

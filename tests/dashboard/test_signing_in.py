@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import os
 import re
@@ -20,8 +19,10 @@ from urllib.error import HTTPError, URLError
 from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import pytest
+import sign_in_provider as provider_module
 from joserfc import jwt
 from joserfc.jwk import OctKey
+from processes import free_port, wait_for
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.web.server.starlette.starlette_app_utils import create_signed_value, decode_signed_value
@@ -34,12 +35,6 @@ from dashboard.components.map import BUNDLE_ROUTES
 from dashboard.gate import OPEN
 
 ROOT = Path(__file__).parents[2]
-_SPEC = importlib.util.spec_from_file_location("sign_in_provider", ROOT / "tests" / "sign_in_provider.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-provider_module = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = provider_module
-_SPEC.loader.exec_module(provider_module)
 ADA, BEN, VIC = provider_module.ADA, provider_module.BEN, provider_module.VIC
 
 TEXT, RUN = b"with a comma", "the-hidden-run"
@@ -52,7 +47,7 @@ class Server:
     """A dashboard with sign-in, in a process of its own."""
 
     def __init__(self, folder: Path, store: Path, provider: Any) -> None:
-        self.port = provider_module.free_port()
+        self.port = free_port()
         self.url, self.store, self.provider = f"http://127.0.0.1:{self.port}", store, provider
         self.file, self.log = folder / "sign-in.toml", folder / "dashboard.log"
         self.write()
@@ -81,16 +76,6 @@ class Server:
         self.process.wait(30)
 
 
-def until(true: Callable[[], Any], seconds: float = 40) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = true()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not happen")
-
-
 @pytest.fixture(scope="module")
 def server(fake: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("sign-in")
@@ -104,7 +89,7 @@ def server(fake: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     provider = provider_module.start_provider()
     started = Server(folder, folder / "store", provider)
     try:
-        until(lambda: started.process.poll() is not None or _answers(started), 60)
+        wait_for(lambda: started.process.poll() is not None or _answers(started))
         assert started.process.poll() is None, started.log.read_text(encoding="utf-8")
         yield started
     finally:
@@ -223,6 +208,10 @@ class Page:
         self._talk.send(message.SerializeToString())
         while not self._take(self._talk.recv(timeout=60)):
             pass
+
+    def say(self, **kind: bool) -> None:
+        """Send a message that is no run of the page, and wait for nothing."""
+        self._talk.send(BackMsg(**kind).SerializeToString())
 
     def press(self, label: str, query: str = "") -> None:
         self.run(query, pressed=self.buttons[label])
@@ -444,6 +433,25 @@ def test_without_an_identity_a_web_socket_gets_the_sign_in_page_whoevers_session
     assert alvin.list_jobs(server.store) == []
 
 
+@pytest.mark.parametrize("account", ["", "vic"])
+def test_no_page_is_told_the_programs_folder_and_streamlits_menu_is_not_answered(
+    server: Server, visit: Callable[..., Visitor], account: str
+) -> None:
+    with visit(account).page() as page:
+        page.run("page=explore")
+        page.say(load_git_info=True)
+        page.say(set_run_on_save=True)
+        page.say(clear_cache=True)
+        page.run("page=explore")
+        assert page.session
+        told = [ForwardMsg.FromString(one) for one in page.heard]
+        assert str(ROOT).encode() not in page.said
+    assert "git_info_changed" not in {one.WhichOneof("type") for one in told}
+    greetings = [one.new_session.initialize.session_status for one in told if one.HasField("new_session")]
+    assert len(greetings) == 2
+    assert not any(one.run_on_save for one in (*greetings, *(one.session_status_changed for one in told)))
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:9", "http://localhost:{port}", "null"])
 def test_a_web_socket_of_another_sites_page_is_refused(
     server: Server, visit: Callable[..., Visitor], origin: str
@@ -468,12 +476,12 @@ def test_what_is_greyed_out_cannot_be_pressed_nor_what_was_drawn_before_a_role_w
         own.run(query)
         try:
             server.write(roles={"owner": [BEN], "viewer": [ADA, VIC]})
-            until(lambda: b"as viewer" in visit("ada").ask("PUT", "/_stcore/upload_file/a/b")[1])
+            wait_for(lambda: b"as viewer" in visit("ada").ask("PUT", "/_stcore/upload_file/a/b")[1])
             own.press("Step", query)
             assert b"ada@lab.example is signed in as viewer; to start, change and delete runs takes" in own.said
         finally:
             server.write()
-    until(lambda: b"as viewer" not in visit("ada").ask("PUT", "/_stcore/upload_file/a/b")[1])
+    wait_for(lambda: b"as viewer" not in visit("ada").ask("PUT", "/_stcore/upload_file/a/b")[1])
     assert alvin.list_jobs(server.store) == []
     told = server.log.read_text(encoding="utf-8")
     assert told.count(f"enqueue_job was refused (run {run_id(server)}): ada@lab.example is signed in as viewer") == 1
@@ -486,12 +494,12 @@ def test_a_role_that_was_given_to_an_open_page_is_taken_from_it_as_well(
     vic = visit("vic")
     try:
         server.write(roles={"owner": [ADA]})
-        until(lambda: vic.get("/api/watch/-")[0] == 403)
+        wait_for(lambda: vic.get("/api/watch/-")[0] == 403)
         with vic.page() as page:
             page.run("page=explore")
             assert b"has no role" in page.said
             server.write()
-            until(lambda: vic.get("/api/watch/-")[0] == 200)
+            wait_for(lambda: vic.get("/api/watch/-")[0] == 200)
             with pytest.raises(ConnectionClosed):  # the browser connects again, by what is looked at all the time
                 page.run("page=explore")
             assert RUN.encode() not in page.said
@@ -500,7 +508,7 @@ def test_a_role_that_was_given_to_an_open_page_is_taken_from_it_as_well(
             assert RUN.encode() in again.said
     finally:
         server.write()
-    until(lambda: vic.get("/api/watch/-")[0] == 200)
+    wait_for(lambda: vic.get("/api/watch/-")[0] == 200)
 
 
 def test_a_page_that_fails_tells_nothing_of_the_server(server: Server, visit: Callable[..., Visitor]) -> None:
@@ -561,7 +569,7 @@ def test_a_role_that_is_taken_away_is_gone_at_once_and_a_broken_file_lets_nobody
         with vic.page() as page:
             page.run("page=explore")
             server.write(roles={"owner": [ADA]})
-            until(lambda: vic.get(text)[0] == 403)
+            wait_for(lambda: vic.get(text)[0] == 403)
             with pytest.raises(ConnectionClosed):
                 page.run("page=explore")
         with vic.page(session=page.session) as again:
@@ -570,11 +578,11 @@ def test_a_role_that_is_taken_away_is_gone_at_once_and_a_broken_file_lets_nobody
             assert b"has no role" in again.said
             assert again.session != page.session
         server.file.chmod(0o644)
-        until(lambda: vic.get(text)[0] == 401)
+        wait_for(lambda: vic.get(text)[0] == 401)
         assert "nobody is let in until this is mended" in server.log.read_text(encoding="utf-8")
     finally:
         server.write()
-    until(lambda: vic.get(text)[0] == 200)
+    wait_for(lambda: vic.get(text)[0] == 200)
 
 
 def test_monitors_read_the_figures_with_their_token_alone(server: Server, visit: Callable[..., Visitor]) -> None:

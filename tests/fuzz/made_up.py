@@ -1,15 +1,18 @@
-"""Strategies of bad input that several targets share: texts, values, and mutations of good bytes."""
+"""Bad input that several targets share: texts, values, mutations of good bytes, and tables as files."""
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
-__all__ = ["bytes_near", "json_values", "nasty_texts", "numbers", "params_near", "scalars", "texts"]
+__all__ = ["bytes_near", "json_values", "nasty_texts", "numbers", "params_near", "parquet_of", "scalars", "texts"]
 
 # What readers and writers trip over.
 CONTROLS = ("", " ", "\0", "\n", "\r", "\t", "\x1b[31m", "\x7f", "\x85", "\u2028", "\ufeff", "\u202e", "\u200b")
@@ -83,3 +86,10 @@ def _mutated(data: bytes, how_many: int, start: int, words: Sequence[bytes]) -> 
             other = rng.randrange(len(made) + 1)
             made[at : at + length] = made[other : other + length]
     return bytes(made)
+
+
+def parquet_of(table: pa.Table, **options: Any) -> bytes:
+    """Write a table as a Parquet file."""
+    file = io.BytesIO()
+    pq.write_table(table, file, **options)
+    return file.getvalue()

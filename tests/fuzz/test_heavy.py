@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from made_up import parquet_of
 
 LONG = bool(os.environ.get("ALVIN_FUZZ"))
 MIB = 2**20
@@ -67,12 +67,6 @@ def with_rows(content: bytes, n_rows: int, claimed: int, *, everywhere: bool) ->
     changed = footer.replace(b"\x16" + varint(n_rows), b"\x16" + varint(claimed), -1 if everywhere else 1)
     assert changed != footer
     return body + changed + struct.pack("<I", len(changed)) + b"PAR1"
-
-
-def parquet(table: pa.Table, **options: Any) -> bytes:
-    file = io.BytesIO()
-    pq.write_table(table, file, **options)
-    return file.getvalue()
 
 
 def write_texts(folder: Path) -> None:
@@ -129,19 +123,19 @@ TEXT_CASES: list[Case] = [
 
 def write_parquet(folder: Path) -> None:
     plain = pa.table({"text": [f"text {n}" for n in range(1000)], "label": [n % 2 for n in range(1000)]})
-    content = parquet(plain, compression="none", use_dictionary=False)
+    content = parquet_of(plain, compression="none", use_dictionary=False)
     (folder / "billion.parquet").write_bytes(with_rows(content, 1000, 10**9, everywhere=False))
     (folder / "billion_everywhere.parquet").write_bytes(with_rows(content, 1000, 10**9, everywhere=True))
     (folder / "some_more.parquet").write_bytes(with_rows(content, 1000, 10**6, everywhere=True))
     one = pa.table({"text": pa.array([b"x" * (100 * MIB)], pa.binary()), "label": [1]})
-    (folder / "page.parquet").write_bytes(parquet(one, compression="zstd", use_dictionary=False))
+    (folder / "page.parquet").write_bytes(parquet_of(one, compression="zstd", use_dictionary=False))
     many = pa.table(
         {
             "text": pa.DictionaryArray.from_arrays(np.zeros(50_000, dtype=np.int32), pa.array(["x" * MIB])),
             "label": np.arange(50_000) % 2,
         }
     )
-    (folder / "shared.parquet").write_bytes(parquet(many, compression="zstd", store_schema=False))
+    (folder / "shared.parquet").write_bytes(parquet_of(many, compression="zstd", store_schema=False))
 
 
 PARQUET_CASES: list[Case] = [

@@ -13,12 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 from made_up import json_values, params_near, scalars, texts
-from starlette.applications import Starlette
+from routes_client import client_of
 from starlette.testclient import TestClient
 
-from alvin_core import MapColumns, Projection, RunNotFoundError, StoreError
-from dashboard import data
-from dashboard.api import ROUTES
+from alvin_core import MapColumns, Projection
 from dashboard.components.representation_map import read_state
 from dashboard.filtering import read_filter, write_filter
 from dashboard.layers import LAYERS
@@ -163,25 +161,8 @@ def client(monkeypatch: pytest.MonkeyPatch) -> TestClient:
     shown = Projection(
         ids=known.ids, xy=places, method="pca", space="model", round_no=2, neighbors_kept=0.3, n_neighbors_checked=N
     )
-    run = SimpleNamespace(id="0123abcd", name="r", texts=lambda rows: [("text",) for _ in rows])
-
-    def opened(run_id: str) -> Any:
-        if run_id != run.id:
-            raise RunNotFoundError(f"no run is called {run_id!r}; there is r")
-        return run
-
-    def of_round(run_id: str, round_no: int) -> Any:
-        opened(run_id)
-        if round_no > 2:
-            raise StoreError(f"the run has no round {round_no}; it has 0 to 2")
-        return known
-
-    monkeypatch.setattr(data, "opened", opened)
-    monkeypatch.setattr(data, "columns", of_round)
-    monkeypatch.setattr(
-        data, "shown_projection", lambda run_id, round_no, space, ask: (of_round(run_id, round_no), (shown, ""))[1]
-    )
-    return TestClient(Starlette(routes=ROUTES), raise_server_exceptions=False)
+    run = SimpleNamespace(id="0123abcd", name="r", n_rounds=3, texts=lambda rows: [("text",) for _ in rows])
+    return client_of(run, known, shown, monkeypatch)
 
 
 def test_any_address_of_a_route_is_answered_in_one_line(fuzz, client) -> None:

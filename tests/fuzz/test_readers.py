@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import strategies as st
-from made_up import bytes_near, json_values, nasty_texts, scalars, texts
+from made_up import bytes_near, json_values, nasty_texts, parquet_of, scalars, texts
 
 from alvin_core.cli.labels import read_labels
 from alvin_core.cli.sources import resolve
@@ -33,12 +32,6 @@ GOOD_CSV = "id,text,label,split,attribute\n" + "".join(
 GOOD_ROWS = list(csv.DictReader(GOOD_CSV.splitlines()))
 GOOD_LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in GOOD_ROWS)
 WORDS = (b'"', b",", b"\t", b"\n", b"\r", b'""', b"\xef\xbb\xbf", b"\xff\xfe", b"[", b"{", b'"text":', b"NaN", b"1e999")
-
-
-def parquet_of(table: pa.Table, **options: Any) -> bytes:
-    file = io.BytesIO()
-    pq.write_table(table, file, **options)
-    return file.getvalue()
 
 
 GOOD_PARQUET = [

@@ -143,7 +143,8 @@ def test_bad_vectors_are_refused(vectors: np.ndarray, message: str) -> None:
 
 @pytest.mark.parametrize("changes", [{"alpha": 0.0}, {"n_anchors": 0}, {"max_pairs": 0}, {"pairing": "best friends"}])
 def test_parameters_out_of_range_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(SettingsError):
+    [(name, value)] = changes.items()
+    with pytest.raises(SettingsError, match=f"alvin.{name} = {value!r} is"):
         anchors_of(**{"pairing": "minority-majority"} | changes)  # type: ignore[arg-type]
 
 

@@ -13,11 +13,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 from alvin_core.cli import main
 from alvin_core.errors import DataError, LabelError, SettingsError, StoreError
 from alvin_core.log_files import BoundedFileHandler
+from alvin_core.log_templates import with_numbers
 from alvin_core.logs import JsonLines, ReadableLines, facts, log_about, log_error, run_log, set_up_logs, words_of
 from alvin_core.run import create_run
 from alvin_core.run.engine import Engine
@@ -130,10 +132,54 @@ def test_an_error_has_its_traceback_once_and_its_places_hold_no_folder_of_a_pers
     assert str(Path.home()) not in json.dumps(first)
 
 
-def test_other_libraries_are_told_by_what_stands_in_their_code_alone(lines: Any) -> None:
-    logging.getLogger("urllib3").warning("retrying %s after 'x y'", SECRET)
-    (line,) = lines()
-    assert line["message"] == "retrying %s after '…'"
+def test_other_libraries_are_told_by_what_stands_in_their_code_and_by_numbers_alone(lines: Any) -> None:
+    log = logging.getLogger("urllib3")
+    log.warning("retrying %s after 'x y', try %d of %.1f", SECRET, 2, 3.25)
+    log.warning("%(text)s in %(count)05d, 100%%", {"text": SECRET, "count": 7})
+    log.warning("100% sure, no values")
+    log.warning("Started server process [%d] on %s://%s:%d", 12, SECRET, SECRET, 8501)
+    assert [line["message"] for line in lines()] == [
+        "retrying … after '…', try 2 of 3.2",
+        "… in 00007, 100%",
+        "100% sure, no values",
+        "Started server process [12] on …://…:8501",
+    ]
+
+
+def test_a_number_that_writes_itself_as_a_text_is_told_as_a_number() -> None:
+    class Named(int):
+        def __str__(self) -> str:
+            return SECRET
+
+        __repr__ = __str__
+
+    told = with_numbers("%s %r %a %d %s %s", (Named(3), Named(3), Named(3), Named(3), np.float64(0.5), True))
+    assert told == "3 3 3 3 0.5 True"
+
+
+@pytest.mark.parametrize(
+    ("template", "arguments"),
+    [
+        ("%s", (SECRET,)),
+        ("%r", ([1, SECRET],)),
+        ("%d", (SECRET,)),
+        ("%c", (65,)),
+        ("%*d", (5, SECRET)),
+        ("%s %s", (SECRET,)),
+        ("%(x)s", ({"x": SECRET},)),
+        ("%(x)s", {"y": SECRET}),
+        ("%s", {"y": SECRET}),
+        ("%d", (float("nan"),)),
+        ("%d", (10**5000,)),
+        ("% ", (SECRET,)),
+        ("%(", (SECRET,)),
+        ("%s", SECRET),
+    ],
+    ids=range(14),
+)
+def test_a_message_that_does_not_fit_its_values_is_told_without_them(template: str, arguments: Any) -> None:
+    told = with_numbers(template, arguments)
+    assert set(told) <= {*template, "…"}
 
 
 def test_nobody_can_forge_a_line_by_a_name() -> None:

@@ -95,11 +95,18 @@ def test_values_that_fit_only_together_are_checked_together() -> None:
     assert (settings.budget, settings.initial) == (10, 20)
 
 
-@pytest.mark.parametrize("content", ["budget = ", "budget = 0", "no_such = 1"])
-def test_a_bad_settings_file_is_an_error_of_ours(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("budget = ", "settings file .*: Invalid value"),
+        ("budget = 0", "budget = 0 is out of range"),
+        ("no_such = 1", "no setting is called 'no_such'"),
+    ],
+)
+def test_a_bad_settings_file_is_an_error_of_ours(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "settings.toml"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match=message):
         RunSettings.from_toml(path)
 
 

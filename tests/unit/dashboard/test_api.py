@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from routes_client import client_of
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from alvin_core import RunNotFoundError, RunSettings, StoreError, create_run
-from dashboard import data
+from alvin_core import RunSettings, create_run
 from dashboard.api import ROUTES
 from dashboard.maps import map_data
 
@@ -20,25 +20,7 @@ HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> $x^2$ \x00 \u20
 
 @pytest.fixture
 def client(forget_arrays, run, columns, projection, monkeypatch: pytest.MonkeyPatch) -> TestClient:
-    """Routes on one run with rounds 0 to 2."""
-
-    def opened(run_id: str) -> Any:
-        if run_id != run.id:
-            raise RunNotFoundError(f"no run is called {run_id!r}")
-        return run
-
-    def of_round(run_id: str, round_no: int) -> Any:
-        opened(run_id)
-        if round_no > 2:
-            raise StoreError(f"the run has no round {round_no}")
-        return columns
-
-    monkeypatch.setattr(data, "opened", opened)
-    monkeypatch.setattr(data, "columns", of_round)
-    monkeypatch.setattr(
-        data, "shown_projection", lambda run_id, round_no, space, ask: (of_round(run_id, round_no), (projection, ""))[1]
-    )
-    return TestClient(Starlette(routes=ROUTES), raise_server_exceptions=False)
+    return client_of(run, columns, projection, monkeypatch)
 
 
 @pytest.fixture

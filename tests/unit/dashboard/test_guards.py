@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
+from processes import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -72,9 +72,7 @@ def test_the_server_listens_on_this_machine_alone(tmp_path: Path, monkeypatch: p
     told: dict[str, object] = {}
     monkeypatch.setattr(streamlit.App, "run", lambda self, config: told.update(config))
     monkeypatch.setenv("ALVIN_STORE", "")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     assert program.main(["--store", str(tmp_path / "store"), "--port", str(port), "--no-browser"]) == 0
     assert told["server.address"] == "127.0.0.1"
     with pytest.raises(SystemExit):

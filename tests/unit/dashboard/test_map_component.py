@@ -238,6 +238,8 @@ def test_every_dependency_is_pinned_to_one_version() -> None:
 
 
 def test_no_source_writes_html() -> None:
-    for source in (HERE / "src").glob("*.ts"):
+    sources = list((HERE / "src").glob("*.ts"))
+    assert sources
+    for source in sources:
         text = source.read_text(encoding="utf-8")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b", text), source.name

@@ -6,14 +6,15 @@ import ast
 import errno
 import logging
 import os
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 import streamlit
+from processes import free_port
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -148,6 +149,18 @@ def test_a_file_that_others_may_read_or_change_is_refused(file: Path, mode: int)
         read_sign_in_file(file)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="files have no owner by number")
+def test_a_file_that_belongs_to_somebody_else_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = file.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    if owner == 0:  # the administrator's may be read by anybody's server
+        assert read_sign_in_file(file).roles
+        os.chown(file, 12345, -1)
+        owner = 12345
+    with pytest.raises(alvin.SettingsError, match=f"belongs to the user {owner}, who could give anybody a role"):
+        read_sign_in_file(file)
+
+
 def test_a_file_in_the_store_or_none_is_refused(file: Path, tmp_path: Path) -> None:
     with pytest.raises(alvin.SettingsError, match="lies in the store"):
         read_sign_in_file(file, tmp_path)
@@ -187,6 +200,26 @@ def test_an_address_that_looks_like_anothers_in_lower_case_is_another(
     for other in ("\u212aass@else.example", "ka\u017f\u017f@else.example", "ka\u00df@else.example"):
         assert access.look(claims(other)).role is None
         assert access.look(claims(other)).name != "kass@else.example"
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        *(" di@lab.example", "di@lab.example ", "d i@lab.example", "d\u00a0i@lab.example", "di\n@lab.example"),
+        *("di\x1b[2J@lab.example", "\u202edi@lab.example", "d\u200bi@lab.example", f"{'d' * 250}@lab.example"),
+    ],
+)
+def test_an_address_with_signs_of_none_gets_no_role_though_its_domain_has_one(
+    access: sign_in.SignIn, email: str
+) -> None:
+    found = access.look(claims(email))
+    assert (found.state, found.role, found.name) == ("nobody", None, "")
+    assert "white space or other signs" in found.refusal
+
+
+def test_a_sign_in_without_a_time_that_can_be_is_none(access: sign_in.SignIn) -> None:
+    for wrong in (float("nan"), float("inf"), float("-inf")):
+        assert access.look(claims("ada@lab.example", iat=wrong)).state == "out"
 
 
 def test_a_sign_out_that_cannot_be_stored_counts_all_the_same(
@@ -276,6 +309,70 @@ def test_labels_carry_the_name_that_was_signed_in_with_whatever_is_typed(
     assert "secret" not in caplog.text
 
 
+@pytest.fixture
+def held(tmp_path: Path, fake: ModuleType) -> alvin.Run:
+    """A run with an example that di labeled, one that ed did, and one of which both think something else."""
+    settings = alvin.RunSettings(budget=5, initial=4).with_values(
+        {"annotation.overlap": 2, "annotation.overlap_share": 0.5}
+    )
+    run = alvin.create_run(tmp_path / "labels", fake.make_dataset(labeled=0.0), settings)
+    wanted = {one.id: one.wanted for one in run.queue_state().examples}
+    alone = [one for one, n in wanted.items() if n == 1]
+    shared = next(one for one, n in wanted.items() if n == 2)
+    run.submit({alone[0]: "pos", shared: "pos"}, annotator="di@lab.example")
+    run.submit({alone[1]: "neg", shared: "pos"}, annotator="ed@lab.example")
+    return run
+
+
+def test_an_annotator_takes_back_what_is_theirs_and_an_owner_what_is_anybodys(
+    held: alvin.Run, sitting: dict[str, Any], tmp_path: Path
+) -> None:
+    own, theirs = (
+        held.labels().set_index("annotator")["id"].get(name) for name in ("di@lab.example", "ed@lab.example")
+    )
+    [shared] = set(held.opinions()["id"])
+    run = acting.guarded(alvin.open_run(tmp_path / "labels", held.id))
+    sitting.update(claims("di@lab.example"))
+    for more in ({}, {"annotator": "ed@lab.example"}, {"only_own": False}):  # whatever a page says
+        with pytest.raises(alvin.LabelError, match=r"was labeled by ed@lab\.example: they, or an owner, may"):
+            run.undo(theirs, **more)
+    with pytest.raises(alvin.LabelError, match="none of the 2 was taken back"):
+        run.undo([own, theirs])
+    assert set(held.labels()["id"]) == {own, theirs, shared}
+    run.undo([own, shared])  # of the shared one their opinion, and with it the majority
+    assert held.labels()["id"].tolist() == [theirs]
+    assert held.opinions()["annotator"].tolist() == ["ed@lab.example"]
+    sitting.update(claims("ada@lab.example"))
+    run.undo(theirs)
+    assert held.labels().empty
+
+
+def test_where_nobody_signs_in_everybody_takes_back_anything(
+    held: alvin.Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(people, "sign_in", lambda: None)
+    run = acting.guarded(alvin.open_run(tmp_path / "labels", held.id))
+    run.undo(held.labels()["id"].tolist(), annotator="Grace")
+    assert held.labels().empty
+
+
+def test_where_the_store_may_only_be_read_nobody_changes_anything_and_all_may_look(
+    sitting: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "why_closed", lambda: "the store /x can be read only")
+    for email in ("ada@lab.example", "di@lab.example", "cy@lab.example"):
+        sitting.update(claims(email))
+        assert (people.why_not("viewer"), people.may("viewer")) == ("", True)
+        for role in ("annotator", "owner"):
+            assert people.why_not(role) == people.CLOSED
+            with pytest.raises(NotAllowedError, match="the store may only be read"):
+                people.require(role)
+    monkeypatch.setattr(people, "sign_in", lambda: None)
+    assert people.why_not("owner") == people.CLOSED
+    with pytest.raises(NotAllowedError, match="the store may only be read"):
+        acting.delete_run("store", "x")
+
+
 @pytest.mark.parametrize("name", sorted(acting.STORE_CHANGES))
 def test_every_change_of_the_store_takes_its_role(
     sitting: dict[str, Any], name: str, monkeypatch: pytest.MonkeyPatch
@@ -334,9 +431,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(alvin, "set_up_logs", lambda **_: None)  # this process goes on
     monkeypatch.setenv("ALVIN_STORE", "")
     monkeypatch.setenv("ALVIN_SIGN_IN", "")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
 
     def begin(*options: str) -> tuple[int, dict[str, Any]]:
         return program.main(["--store", str(tmp_path / "store"), "--port", str(port), "--no-browser", *options]), told
@@ -375,6 +470,11 @@ def test_what_guards_the_server_cannot_be_turned_off_by_a_file_beside_it(start: 
     assert (
         told["server.enableAgentApi"] is told["server.enableStaticServing"] is told["global.developmentMode"] is False
     )
+    assert told["server.unsafeMetricsUserAttributes"] == []
+    assert told["global.e2eTest"] is told["server.enableWebsocketCompression"] is False
+    assert (told["server.xsrfCookieSameSite"], told["server.customComponentBaseUrlPath"]) == ("lax", "")
+    known = streamlit.config.get_config_options()
+    assert all(name in known and not known[name].sensitive for name in told if name != "app")  # else it does not start
 
 
 @pytest.mark.parametrize(

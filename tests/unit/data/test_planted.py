@@ -238,7 +238,7 @@ def test_an_existing_file_stays_whole_when_the_grammar_is_exhausted(
     path = tmp_path / "made.csv"
     path.write_text("old")
     monkeypatch.setattr(planted, "_MAX_TRIES", 0)
-    with pytest.raises(SettingsError):
+    with pytest.raises(SettingsError, match="gave no new text in 0 tries"):
         write_planted(path, PlantedSettings("reviews"))
     assert path.read_text() == "old"
     assert [left.name for left in tmp_path.iterdir()] == ["made.csv"]

@@ -19,17 +19,12 @@ from alvin_core.experiments.cells import do_cell
 from alvin_core.experiments.comparison import Comparison, create_comparison, list_comparisons, open_comparison
 from alvin_core.experiments.exporting import comparison_values
 from alvin_core.experiments.plan import ComparisonPlan
-from alvin_core.run.engine import Engine
 from alvin_core.run.opening import count_comparison_runs
 from alvin_core.settings import RunSettings, RuntimeSettings
 
+pytestmark = pytest.mark.usefixtures("cheap_rounds")
 SETTINGS = RunSettings(budget=4, initial=8, runtime=RuntimeSettings("cpu"))
 PLAN = ComparisonPlan(("margin", "random"), (0, 1), 2, SETTINGS)
-
-
-@pytest.fixture(autouse=True)
-def _cheap_rounds(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Engine, "compute", fake.compute)
 
 
 @pytest.fixture

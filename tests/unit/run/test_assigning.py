@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from alvin_core.annotation_settings import AnnotationSettings
@@ -76,11 +77,19 @@ def test_what_is_given_back_is_the_next_to_be_taken(new_run: NewRun) -> None:
     run = new_run()
     queue = run.queue()
     run.take("ada", 3)
-    assert run.give_back("ada", [queue[1], queue[3], "nothing"]) == 1
+    assert run.give_back("ada", [queue[1], queue[3]]) == (queue[1],)
     assert run.take("ben") == (queue[1],)
-    assert run.give_back("ada") == 2
-    assert run.give_back("ada") == 0
+    assert run.give_back("ada") == (queue[0], queue[2])
+    assert run.give_back("ada") == ()
     assert holders(run) == {queue[1]: ["ben"]}
+
+
+def test_an_unknown_id_is_refused_and_nothing_is_given_back(new_run: NewRun) -> None:
+    run = new_run()
+    [one] = run.take("ada")
+    with pytest.raises(LabelError, match="the run 'r' has no example 'nothing'; nothing was given back"):
+        run.give_back("ada", [one, "nothing"])
+    assert holders(run) == {one: ["ada"]}
 
 
 def test_a_label_of_what_another_holds_is_refused_with_who_and_how_long_unless_it_is_forced(
@@ -356,6 +365,36 @@ def test_a_bulk_of_labels_is_stored_whole_or_not_at_all(new_run: NewRun) -> None
     assert len(run.labels()) == len(run.opinions()) == 0
     report = run.submit(everything, annotator="ada", force=True)
     assert (report.n_new, report.n_opinions, report.n_pending) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_submit_counts_what_is_left_as_who_reads_the_queue_does(new_run: NewRun, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    run = new_run(initial=20, overlap=2, share=0.5)
+    queue = run.queue()
+    for _ in range(40):
+        name, some = rng.choice(["ada", "ben", "cleo"]), rng.choice(queue, size=rng.integers(1, 4), replace=False)
+        state = {one.id: one for one in run.queue_state().examples}
+        mine = [one for one in some.tolist() if name in state[one].annotators]
+        if mine and rng.random() < 0.5:
+            run.undo(mine, annotator=name)
+            continue
+        new = [one for one in some.tolist() if state[one].label is None and one not in mine]
+        report = run.submit({one: str(rng.choice(["pos", "neg"])) for one in new}, annotator=name)
+        assert report.n_pending == run.queue_state().n_open == len(run.pending())
+
+
+def test_holds_of_more_examples_than_one_statement_names_are_each_found(
+    new_run: NewRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alvin_core.store.leases.MOST_ASKED", 3)
+    run = new_run(initial=10)
+    queue = run.queue()
+    assert list(run.take("ada", 8)) == queue[:8]
+    with pytest.raises(LabelError, match=f"{queue[4]!r} is held by ada"):
+        run.submit(dict.fromkeys(queue[4:], "pos"), annotator="ben")
+    run.submit(dict.fromkeys(queue[:5], "pos"), annotator="ada")
+    assert holders(run) == {one: ["ada"] for one in queue[5:8]}
 
 
 def test_the_share_is_drawn_by_the_seed_and_differs_from_round_to_round() -> None:

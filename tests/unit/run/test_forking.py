@@ -55,6 +55,16 @@ def test_a_fork_elsewhere_is_refused(parent: Run, at: int) -> None:
         parent.fork(at)
 
 
+def test_a_name_that_is_taken_is_refused_before_anything_is_copied(
+    parent: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[object] = []
+    monkeypatch.setattr("alvin_core.run.forking.link_folder", lambda *folders: copied.append(folders))
+    with pytest.raises(StoreError, match="a run called 'parent' already; choose another name"):
+        parent.fork(2, name="parent")
+    assert copied == []
+
+
 def test_what_the_shared_labels_depend_on_cannot_change(parent: Run) -> None:
     with pytest.raises(SettingsError, match="'initial' cannot change"):
         parent.fork(1, changes={"initial": 20})

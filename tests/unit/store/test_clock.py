@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from processes import wait_for
 
 from alvin_core.run import create_run, open_run
-from alvin_core.run.engine import Engine
 from alvin_core.settings import RunSettings
 from alvin_core.store import labels
 from alvin_core.store.database import open_store
@@ -29,13 +29,9 @@ import servers
 
 sys.path.pop(0)
 
+pytestmark = pytest.mark.usefixtures("cheap_rounds")
 SETTINGS = RunSettings(budget=4, initial=8)
 DAY, YEAR = 86_400.0, 365 * 86_400.0
-
-
-@pytest.fixture(autouse=True)
-def _cheap_rounds(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Engine, "compute", fake.compute)
 
 
 class Clock(datetime):
@@ -100,17 +96,17 @@ def test_a_worker_lives_and_works_on_while_its_clock_jumps(tmp_path: Path, fake:
     run = create_run(store, fake.make_dataset(600), SETTINGS, name="r")
     worker = servers.start("alvin_core.worker", store, tmp_path / "log", clock=clock)
     try:
-        servers.wait_for(lambda: worker_status(store).alive, "the worker lives")
+        wait_for(lambda: worker_status(store).alive, "the worker lives", servers.PATIENCE)
         n_done = 0
         for jump in (YEAR, -DAY):
             job = enqueue_job(store, "rounds", run=run.id, params={"n": 4})
-            servers.wait_for(lambda job=job: get_job(store, job.id).result.get("rounds"), "a round is done")
+            wait_for(lambda job=job: get_job(store, job.id).result.get("rounds"), "a round is done", servers.PATIENCE)
             other = tmp_path / "other"
             other.write_text(str(jump))
             other.replace(clock)
             assert worker_status(store).alive
             assert not verify_store(store).count("damage")
-            servers.wait_for(lambda job=job: not get_job(store, job.id).active, "the job has ended")
+            wait_for(lambda job=job: not get_job(store, job.id).active, "the job has ended", servers.PATIENCE)
             found = get_job(store, job.id)
             assert (found.state, found.error) == ("done", "")
             n_done += 4

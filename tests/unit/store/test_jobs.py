@@ -69,7 +69,7 @@ def test_the_store_itself_refuses_a_second_active_job_of_rounds_of_a_run(store: 
         running(session)
         add_job(session, "rounds", OTHER, {})
         add_job(session, "project", RUN, {})
-    with pytest.raises(StoreError), store.write() as session:
+    with pytest.raises(StoreError, match=r"unique|UNIQUE"), store.write() as session:
         add_job(session, "rounds", RUN, {})
 
 

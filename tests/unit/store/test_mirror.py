@@ -231,7 +231,7 @@ def test_a_listing_that_leads_elsewhere_is_not_followed(mirrored: Mirrored, monk
     )
     monkeypatch.setattr(type(mirror), "fetch", lambda _, path: asked.append(path))
     bring(folder)
-    assert asked == [folder / "x.npz"]
+    assert asked == [folder / "sums.json", folder / "x.npz"]
 
 
 def test_a_store_that_keeps_its_arrays_has_no_mirror(tmp_path: Path, fake: ModuleType) -> None:

@@ -19,6 +19,7 @@ import pytest
 from alvin_core.errors import StoreError
 from alvin_core.run import create_run, delete_run, open_run
 from alvin_core.settings import RunSettings
+from alvin_core.store import rounds
 from alvin_core.store.arrays import save_packed
 from alvin_core.store.database import open_store
 from alvin_core.store.mirror import mirror_at
@@ -114,6 +115,41 @@ def test_a_data_set_that_cannot_be_sent_makes_no_run(
     create_run(ada, fake.make_dataset(20), RunSettings(budget=4, initial=8), name="second").step()
     open_run(bob, "second").step()
     assert verify_store(bob).findings == verify_store(ada).findings == []
+
+
+def test_a_data_set_that_arrived_with_other_bytes_is_not_taken_for_sent_the_next_time(
+    mirrored: Mirrored, faulty: ModuleType, ask: Callable[..., None], fake: ModuleType
+) -> None:
+    ada, bob, place = mirrored("faulty")
+    ask("put", *["other"] * N_TRIES)
+    with pytest.raises(StoreError, match=r"could not write datasets/.*other bytes arrived than were sent"):
+        create_run(ada, fake.make_dataset(20), RunSettings(budget=4, initial=8), name="second")
+    for name in ("second", "third"):
+        create_run(ada, fake.make_dataset(20), RunSettings(budget=4, initial=8), name=name)
+    digest = fake.make_dataset(20).digest()
+    assert sum(line.startswith("put") and digest in line for line in log_of(place)) == N_TRIES + 1
+    open_run(bob, "third").step()
+    assert verify_store(ada).findings == verify_store(bob).findings == []
+
+
+def test_a_round_whose_copies_are_removed_before_they_are_sent_is_not_named(
+    mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, _ = mirrored("file")
+    real = rounds.save_arrays
+    for gone in ("", "vectors.npy"):
+
+        def save_and_lose(folder: Path, *arguments: object, gone: str = gone, **keywords: object) -> None:
+            real(folder, *arguments, **keywords)  # type: ignore[arg-type]
+            (folder / gone).unlink() if gone else shutil.rmtree(folder)
+
+        monkeypatch.setattr(rounds, "save_arrays", save_and_lose)
+        with pytest.raises(StoreError, match=rf"round-0002-\w+/?{gone} was removed before it was sent"):
+            open_run(ada, "first").step()
+        assert open_run(ada, "first").n_rounds == 2
+    monkeypatch.setattr(rounds, "save_arrays", real)
+    open_run(ada, "first").step()
+    assert verify_store(bob).findings == []
 
 
 def test_what_comes_back_otherwise_than_it_was_sent_is_not_taken(

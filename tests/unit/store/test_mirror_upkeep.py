@@ -7,13 +7,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
+from alvin_core.errors import StoreError
 from alvin_core.run import create_run, open_run
 from alvin_core.settings import RunSettings
 from alvin_core.store.arrays import load_packed, save_packed
+from alvin_core.upkeep import verifying
+from alvin_core.upkeep.backup import backup_store
 from alvin_core.upkeep.mending import repair_store
 from alvin_core.upkeep.verifying import verify_store
 
@@ -155,3 +159,27 @@ def test_what_other_people_put_there_is_left_alone(mirrored: Mirrored) -> None:
     repair_store(ada)
     assert verify_store(ada).findings == []
     assert all(path.exists() for path in theirs)
+
+
+def test_what_came_since_the_place_was_listed_is_not_called_missing(
+    mirrored: Mirrored, fake: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob, _ = mirrored()
+    real = verifying.look_elsewhere
+
+    def look_then_others_work(*arguments: Any, **keywords: Any) -> Any:
+        found = real(*arguments, **keywords)
+        open_run(ada, "first").step()
+        return found
+
+    monkeypatch.setattr(verifying, "look_elsewhere", look_then_others_work)
+    assert verify_store(bob).findings == []
+    assert verify_store(ada, thorough=False).findings == []
+
+
+def test_a_backup_is_refused_where_a_file_of_a_round_is_nowhere(mirrored: Mirrored, tmp_path: Path) -> None:
+    _, bob, place = mirrored()
+    next(place.rglob("round-0001-*/vectors.npy")).unlink()
+    with pytest.raises(StoreError, match=r"round-0001-\w+/vectors\.npy is neither in .*bob nor at .*alvin verify"):
+        backup_store(bob, tmp_path / "store.tar")
+    assert not (tmp_path / "store.tar").exists()

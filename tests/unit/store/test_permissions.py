@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,6 +15,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from folders import contents
+from ordinary_user import as_an_ordinary_user, closed_to_writing
 
 from alvin_core.errors import StoreError
 from alvin_core.run import create_run, open_run
@@ -60,23 +61,6 @@ WRITING = {
 }
 
 
-def as_an_ordinary_user() -> list[str]:
-    """What a command begins with so that permissions count for it, which they do not for root."""
-    if os.geteuid() != 0:
-        return []
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        pytest.skip("root minds no permissions, and there is no setpriv")
-    return [setpriv, "--inh-caps=-all", "--bounding-set=-all"]
-
-
-def contents(store: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
-        for path in store.rglob("*")
-    }
-
-
 @pytest.fixture
 def store(tmp_path: Path, fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(Engine, "compute", fake.compute)
@@ -92,13 +76,8 @@ def store(tmp_path: Path, fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> 
 def closed(request: pytest.FixtureRequest, store: Path) -> Iterator[tuple[Path, list[str]]]:
     """The store, closed to writers, and what a command must begin with to mind that."""
     if request.param == "permissions":
-        everything = [store, *store.rglob("*")]
-        for path in everything:
-            path.chmod(path.stat().st_mode & ~0o222)
-        yield store, as_an_ordinary_user()
-        for path in everything:
-            if path.exists():
-                path.chmod(path.stat().st_mode | 0o200)
+        with closed_to_writing(store):
+            yield store, as_an_ordinary_user()
         return
     mounts = [["mount", "--bind", str(store), str(store)], ["mount", "-o", "remount,bind,ro", str(store)]]
     if shutil.which("mount") is None or subprocess.run(mounts[0], check=False, capture_output=True).returncode:

@@ -36,12 +36,8 @@ from alvin_core.upkeep.verifying import verify_store
 from alvin_core.worker.jobs import enqueue_job
 from alvin_core.worker.status import be_the_worker, worker_status, write_status
 
+pytestmark = pytest.mark.usefixtures("cheap_rounds")
 SMALL = RunSettings(budget=4, initial=8)
-
-
-@pytest.fixture(autouse=True)
-def _cheap_rounds(fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Engine, "compute", fake.compute)
 
 
 @pytest.fixture
@@ -479,10 +475,12 @@ def test_a_server_that_stops_in_mid_write_loses_nothing_that_was_stored(own_serv
 def test_no_log_of_any_library_has_the_password(
     postgres_address: str, shared: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with caplog.at_level(logging.DEBUG):
+    # SQLAlchemy's own level is above that of the root.
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "sqlalchemy"):
         store = open_store(f"{postgres_address}&arrays={shared}", create=True)
         with store.write() as session:
             session.merge(MetaRow(key="note", value="x"))
+    assert "INSERT INTO meta" in caplog.text
     assert WORD not in caplog.text
     assert WORD not in repr(store) + repr(store.database) + store.database.name
     assert WORD not in "".join(capfd.readouterr())

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import tarfile
 import threading
@@ -65,6 +66,41 @@ def everything(store: Path) -> dict[str, Any]:
         ]
     found["slices"] = open_run(store, "fork").slices()
     return found
+
+
+@pytest.mark.parametrize(
+    ("name", "compressed"), [("monday.tar", False), ("monday.tar.gz", True), ("mon.day.tgz", True), ("M.TAR.GZ", True)]
+)
+def test_every_ending_is_what_it_promises_and_is_restored(
+    tmp_path: Path, fake: ModuleType, name: str, compressed: bool
+) -> None:
+    create_run(tmp_path / "store", fake.make_dataset(20), SETTINGS, name="first").step()
+    backup_store(tmp_path / "store", tmp_path / name)
+    with tarfile.open(tmp_path / name, "r:gz" if compressed else "r:") as archive:
+        assert archive.getnames()[-1] == "backup.json"
+    restore_store(tmp_path / name, tmp_path / "again")
+    assert open_run(tmp_path / "again", "first").labels().equals(open_run(tmp_path / "store", "first").labels())
+
+
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [
+        ("monday.zip", "monday.tar"),
+        ("monday", "monday.tar"),
+        ("monday.gz", "monday.tar"),
+        ("monday.tar.xz", "monday.tar"),
+        ("store-2026.11.23", "store-2026.11.23.tar"),
+        (".zip", ".zip.tar"),
+    ],
+)
+def test_a_name_that_promises_something_else_is_refused_with_one_that_does_not(
+    tmp_path: Path, fake: ModuleType, name: str, better: str
+) -> None:
+    create_run(tmp_path / "store", fake.make_dataset(20), SETTINGS, name="first")
+    words = f"{name} is no name for a backup, which is a tar: name it {tmp_path / better}, or {tmp_path / better}.gz to"
+    with pytest.raises(StoreError, match=re.escape(words)):
+        backup_store(tmp_path / "store", tmp_path / name)
+    assert list(tmp_path.iterdir()) == [tmp_path / "store"]
 
 
 @pytest.mark.parametrize("name", ["monday.tar", "monday.tar.gz"])
@@ -413,14 +449,22 @@ def test_a_header_that_would_fill_the_memory_is_refused_before_it_is_read(tmp_pa
     assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
-def test_nothing_but_files_is_unpacked(tmp_path: Path, kind: bytes) -> None:
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (tarfile.SYMTYPE, "is neither a file nor a second name of one"),
+        (tarfile.LNKTYPE, "is a second name of '/etc/passwd', which is not there"),
+        (tarfile.FIFOTYPE, "is neither a file nor a second name of one"),
+        (tarfile.DIRTYPE, "is neither a file nor a second name of one"),
+    ],
+)
+def test_nothing_but_files_is_unpacked(tmp_path: Path, kind: bytes, message: str) -> None:
     file = tmp_path / "evil.tar"
     with tarfile.open(file, "w") as archive:
         info = tarfile.TarInfo("tables/labels.jsonl")
         info.type, info.linkname = kind, "/etc/passwd"
         archive.addfile(info)
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match=f"tables/labels.jsonl: {message}"):
         restore_store(file, tmp_path / "again")
     assert list(tmp_path.iterdir()) == [file]
 
@@ -433,7 +477,7 @@ def test_nothing_but_files_is_unpacked(tmp_path: Path, kind: bytes) -> None:
 def test_what_is_no_tar_is_no_backup(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "a.tar"
     file.write_bytes(content)
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match="is damaged, or is no backup"):
         restore_store(file, tmp_path / "again")
     assert list(tmp_path.iterdir()) == [file]
 
@@ -444,7 +488,7 @@ def test_a_cut_backup_is_told_as_such(store: Path, tmp_path: Path) -> None:
         content = (tmp_path / name).read_bytes()
         for share in (0.2, 0.7, 0.9):  # at the very end is padding
             (tmp_path / "cut.tar").write_bytes(content[: int(len(content) * share)])
-            with pytest.raises(StoreError):
+            with pytest.raises(StoreError, match=r"is damaged, or is no backup|is no whole backup"):
                 restore_store(tmp_path / "cut.tar", tmp_path / "again")
             assert not (tmp_path / "again").exists()
 

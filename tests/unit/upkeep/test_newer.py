@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from folders import contents
 
 from alvin_core.errors import StoreVersionError
 from alvin_core.run import create_run, delete_run, list_runs, open_run
@@ -36,13 +36,6 @@ def newer(tmp_path: Path, fake: ModuleType) -> Path:
         connection.execute("CREATE TABLE of_the_future (x)")
         connection.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
     return store
-
-
-def contents(store: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
-        for path in store.rglob("*")
-    }
 
 
 CALLS: dict[str, Callable[[Path, Any], object]] = {

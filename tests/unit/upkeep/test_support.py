@@ -23,7 +23,8 @@ from alvin_core.store.locks import file_lock
 from alvin_core.store.tables import RoundRow
 from alvin_core.upkeep.log_tail import tail_of
 from alvin_core.upkeep.probes import clock_facts, disk_facts, held_locks, sizes_of
-from alvin_core.upkeep.support import as_text, support_report
+from alvin_core.upkeep.support import support_report
+from alvin_core.upkeep.support_text import as_text
 
 SECRET = "Hunter2"
 TRACEBACK = f"""Traceback (most recent call last):
@@ -160,10 +161,12 @@ def test_the_command_prints_it_and_writes_a_bundle_once(
     assert main(["doctor", "--store", store]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("ALVIN Studio, for support.")
-    assert "[worker]\nalive: False" in shown
+    assert "[worker]\nalive: no\nwarm: no\nprocess: –\n" in shown
     assert main(["doctor", "--store", store, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["machine"]["torch"] == "ok"
+    assert told["worker"] == {"alive": False, "warm": False, "process": None, "since": None}
+    assert told["versions"]["installed"]["numpy"] == np.__version__
     assert main(["doctor", "--store", store, "--output", str(bundle)]) == 0
     assert "look into it before you send it" in capsys.readouterr().out
     with zipfile.ZipFile(bundle) as archive:
@@ -175,8 +178,53 @@ def test_the_command_prints_it_and_writes_a_bundle_once(
     assert "report.txt is no zip file, which --output writes" in capsys.readouterr().err
     assert main(["doctor", "--store", store, "--output", str(bundle)]) == 2
     assert "is there already; name another file" in capsys.readouterr().err
+    (tmp_path / "new").mkdir()
+    assert main(["doctor", "--store", str(tmp_path / "new")]) == 0
+    told_of_new = capsys.readouterr()
+    assert "[store]\nopens: no\n" in told_of_new.out
+    assert "no store was made there yet; the first run makes it" in told_of_new.err
     assert main(["doctor", "--store", str(tmp_path / "nowhere")]) == 2
     assert "there is no store at" in capsys.readouterr().err
+
+
+def test_the_text_is_for_people_in_lines_that_a_screen_holds(run: Run) -> None:
+    report = support_report(run._handle.store.path)
+    text = as_text(report)
+    assert max(map(len, text.splitlines())) <= 100
+    assert not any(word in text for word in ("None", "True", "False", "{", "}", '"'))
+    assert f"numpy={np.__version__}," in text
+    assert "\nsound: yes\n" in text
+
+
+@pytest.mark.parametrize(
+    ("part", "lines"),
+    [
+        ({"alive": False, "since": None, "leases": 0}, ["alive: no", "since: –", "leases: 0"]),
+        (
+            {"free_bytes": 53_115_465_728, "small_bytes": 17, "bytes": 999_600},
+            ["free_bytes: 53.1 GB", "small_bytes: 17 B", "bytes: 1 MB"],
+        ),
+        ({"ahead_seconds": -0.0, "median_ms": 0.1234567}, ["ahead_seconds: 0", "median_ms: 0.1235"]),
+        ({"labels": {"oracle label": 3}, "findings": {}}, ["labels: oracle label=3", "findings: none"]),
+        (
+            [{"id": 1, "settings": {}, "seconds": {"train": 1.5, "n": None}}],
+            ["- id=1, settings=none, seconds=(train=1.5, n=–)"],
+        ),
+        (
+            {"log": [{"level": "info"}, {"places": ["a.py:1 in f", "b.py:2 in g"]}]},
+            ["log:", "- level=info", "- places=(a.py:1 in f; b.py:2 in g)"],
+        ),
+        ({"failed": "JSONDecodeError"}, ["failed: JSONDecodeError"]),
+        ([], ["none"]),
+        ({}, ["none"]),
+        (
+            {"words": " ".join(["word-of-9"] * 12)},
+            ["words: " + " ".join(["word-of-9"] * 9), "    " + " ".join(["word-of-9"] * 3)],
+        ),
+    ],
+)
+def test_each_kind_of_value_has_its_words(part: Any, lines: list[str]) -> None:
+    assert as_text({"part": part}).splitlines()[2:] == ["[part]", *lines]
 
 
 def test_a_store_that_cannot_be_opened_or_read_is_told_of_and_breaks_nothing(run: Run, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from processes import wait_for
 
 
 @pytest.fixture(scope="session")
@@ -27,5 +28,5 @@ def harness() -> ModuleType:
 @pytest.fixture(scope="module")
 def worker(harness: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with harness.FakeWorker(tmp_path_factory.mktemp("worker") / "store") as running:
-        harness.wait_for(running.alive)
+        wait_for(running.alive)
         yield running

@@ -6,13 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psutil
+from processes import PATIENCE, wait_for
 
 from alvin_core.run import Run, create_run
 from alvin_core.settings import RunSettings
@@ -23,16 +22,6 @@ sys.path.insert(0, str(HERE.parents[1] / "crash"))
 from fake_engine import make_dataset  # noqa: E402
 
 sys.path.pop(0)
-PATIENCE = 60.0  # for machines that have much else to do
-
-
-def wait_for(happened: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """Wait until something is true, and return it."""
-    deadline = time.monotonic() + patience
-    while not (found := happened()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
-    return found
 
 
 class FakeWorker:
@@ -52,7 +41,7 @@ class FakeWorker:
         if self.process.poll() is None:
             self.process.terminate()
         self.process.wait(10)
-        wait_for(lambda: not any(map(psutil.Process.is_running, family)), 5)
+        wait_for(lambda: not any(map(psutil.Process.is_running, family)), patience=5)
 
     def start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -96,7 +85,7 @@ class FakeWorker:
 
     def ended(self, job: Job, patience: float = PATIENCE) -> Job:
         """Wait for a job's end."""
-        wait_for(lambda: self.process.poll() is not None or not self.job(job).active, patience)
+        wait_for(lambda: self.process.poll() is not None or not self.job(job).active, patience=patience)
         found = self.job(job)
         assert not found.active, "the worker has ended"
         return found

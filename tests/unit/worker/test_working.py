@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from processes import PATIENCE
 
 from alvin_core.errors import DataError, RunBusyError
 from alvin_core.run import open_run
@@ -268,7 +269,7 @@ def test_a_file_that_cannot_be_used_fails_in_one_line_stays_and_leaves_no_run(wo
     assert "'none'" in job.error
     assert place.exists()
     assert job.run_id is None
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="there is no file"):
         enqueue_job(worker.store, "create", params={"path": str(place) + "x"})
 
 
@@ -297,7 +298,7 @@ def test_a_second_worker_of_a_store_ends_at_once_and_says_why(worker: Any, harne
     import sys
 
     command = [sys.executable, "-m", "alvin_core.worker", "--store", str(worker.store)]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=harness.PATIENCE)
+    second = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert second.returncode == 75
     assert f"has a worker already: process {worker.process.pid};" in second.stderr
     assert worker.alive()
