@@ -22,10 +22,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup
 	@$(BIN)/alvin demo
 
-# Three files of tests at a time, then two tests in the browser. A browser on a busy machine can lose a click: a test that
+# Three files of tests at a time, in order of their names: those with few and slow tests come first, and no process ends
+# long after the others. Then two tests in the browser. A browser on a busy machine can lose a click: a test that
 # waited in vain is run once more, and the report tells of it with what stood on the page.
 test: setup
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n $(TEST_PROCESSES) --dist loadfile
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n $(TEST_PROCESSES) --dist loadfile \
+	    --no-loadscope-reorder
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m browser -n $(BROWSER_PROCESSES) --dist load \
 	    --reruns 1 --only-rerun Timeout --rerun-show-tracebacks -rR
 

@@ -46,7 +46,7 @@ MEMORY = 512 * 2**20  # bytes of columns; those of a million points take about 6
 _RunKey = tuple[Path, str]
 _RoundKey = tuple[Path, str, int]
 
-_runs: Shelf[_RunKey, tuple[Run, float]] = Shelf(16)
+_runs: Shelf[_RunKey, tuple[Run, float, bool]] = Shelf(16)  # when it was seen last; whether it can only be read
 _records: Shelf[_RoundKey, RoundRecord] = Shelf(512)
 _columns: Shelf[_RoundKey, tuple[str, MapColumns, float]] = Shelf(12, MEMORY, lambda entry: _size(entry[1]))
 _stored: Shelf[tuple[Path, str, int, str], Projection] = Shelf(24, MEMORY, lambda map_: _size(map_))
@@ -77,8 +77,9 @@ def opened(run: str) -> Run:
     folder = store()
     if not has_store():
         raise RunNotFoundError(f"no run is called {run!r}: there are no runs yet")
+    closed = bool(why_closed())  # a run that was opened while the store was closed cannot write after that
     entry = _runs.peek((folder, run))
-    if entry is not None and monotonic() - entry[1] < STILL_THERE:
+    if entry is not None and monotonic() - entry[1] < STILL_THERE and entry[2] == closed:
         return entry[0]
     try:
         found = guarded(open_run(folder, run))
@@ -86,8 +87,8 @@ def opened(run: str) -> Run:
         forget_run(run)
         raise
     known = _runs.peek((folder, found.id))
-    kept = found if known is None else known[0]  # the one that has read its data set
-    _runs.put((folder, found.id), (kept, monotonic()))
+    kept = found if known is None or known[2] != closed else known[0]  # the one that has read its data set
+    _runs.put((folder, found.id), (kept, monotonic(), closed))
     return kept
 
 

@@ -5,10 +5,12 @@ What is shown of the queue is held for its person in the store, by the tab's sea
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Final, Literal
 
+from alvin_core import AlvinError
 from dashboard.labelling import Given, recent_labels
 from dashboard.labelling_queue import names_of, reserved_for_others
 from dashboard.labelling_seat import Seat, sit
@@ -128,7 +130,9 @@ class Sight:
 
     def _sit_down(self, run: Run, annotator: str) -> None:
         if self.seat is not None and self.seat.annotator != annotator:
-            self.leave(run)
+            with suppress(AlvinError):  # who may not label any more gives nothing back: leases end by themselves
+                self.leave(run)
+            self.seat = None
             self.current, self.message = None, None
         if self.seat is None and annotator:
             self.seat = sit(run.id, annotator)

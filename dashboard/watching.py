@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final
 
 import streamlit as st
@@ -22,6 +23,7 @@ from dashboard.own_store import why_closed
 __all__ = ["look", "watch"]
 
 SCRIPT: Final = Path(__file__).parent / "assets" / "watch.js"
+SERVER: Final = token_hex(4)  # another one after each start: a page of before is unknown to the new server
 
 
 def look(run_id: str) -> dict[str, Any]:
@@ -35,19 +37,22 @@ def look(run_id: str) -> dict[str, Any]:
         where nothing runs.
     """
     active = jobs.active_jobs(run_id)
+    is_closed = bool(why_closed())
     try:
         rounds = str(data.opened(run_id).n_rounds) if run_id else ""
     except RunNotFoundError:  # deleted meanwhile: the page says so
         rounds = "gone"
     return {
-        "stamp": ".".join([rounds, *(str(job.id) for job in active)]),
-        "worker": bool(why_closed()) or worker_status(data.store()).alive,
+        "stamp": ".".join([SERVER, "closed" if is_closed else "open", rounds, *(str(job.id) for job in active)]),
+        "worker": is_closed or worker_status(data.store()).alive,
         "line": jobs.line_of(active),
     }
 
 
 def watch(run_id: str, key: str, sight: dict[str, Any] | None = None) -> None:
     """Rerun the page when another tab, the command line or the worker has changed what it shows.
+
+    So it does when the server was started again, which else would not know what the first press on the page was for.
 
     ``sight`` is what `look` has just returned, where somebody has looked.
     """

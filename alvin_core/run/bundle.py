@@ -134,7 +134,7 @@ def unpack_along(
                     with opened.read() as session:
                         refuse_taken(session, name)
                 folders = _stage_rounds(path, contents, stage)
-                run_id = held.enter_context(making_run(opened, name or contents.run["name"]))
+                run_id = held.enter_context(making_run(opened, name or contents.run["name"], patient=True))
                 if folders:
                     _give_name(stage, opened.run_folder(run_id))
             row = _add(opened, contents, run_id, folders, name, along)
@@ -189,7 +189,7 @@ def _add(
     send_ahead(store, contents.dataset)
     if folders:
         publish(store.run_folder(run_id))
-    with store.lock():
+    with store.lock(patient=True):  # all is unpacked, and may have taken minutes
         save_dataset(store.path, contents.dataset)
         check_kept(store, run_id, folders)
         with store.write() as session:

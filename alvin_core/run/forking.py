@@ -49,7 +49,7 @@ def fork_run(parent: RunHandle, at: int, changes: Mapping[str, object], name: st
     # Others go on meanwhile, and may delete the parent or train a lost round of it again: so it is looked at twice.
     with making_run(store, name or parent.row.name) as child_id:
         _link_rounds(parent, child_id, folders, at, settings)
-        with store.lock():
+        with store.lock(patient=True):  # the copies are made, and may have taken minutes
             check_kept(store, child_id, folders)
             with store.write() as session:
                 _refuse_changed(session, parent, folders, at, settings)

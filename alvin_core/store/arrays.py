@@ -174,9 +174,7 @@ def sweep(folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> int:
         Only names that match it whole, perhaps with ``.part`` behind, are removed: a store may lie in a folder
         that people use for other things as well.
     """
-    found = leftovers(folder, keep, ours)
-    remove(found)
-    return len(found)
+    return len(remove(leftovers(folder, keep, ours)))
 
 
 def leftovers(folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> list[Path]:
@@ -185,11 +183,15 @@ def leftovers(folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> lis
     return [path for path in there if path.name not in keep and ours.fullmatch(path.name.removesuffix(TEMPORARY))]
 
 
-def remove(paths: Iterable[Path]) -> None:
-    """Remove files and folders; what is gone already, or cannot be removed, is left."""
+def remove(paths: Iterable[Path]) -> list[Path]:
+    """Remove files and folders; return those that are gone now. What cannot be removed is left."""
+    gone = []
     for path in paths:
         with suppress(OSError):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
+        if not os.path.lexists(path):
+            gone.append(path)
+    return gone
 
 
 def make_folder(folder: Path) -> None:

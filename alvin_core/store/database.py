@@ -30,7 +30,7 @@ __all__ = ["Store", "make_store", "open_store"]
 FOLDERS = ("runs", "datasets", "cache", "locks")
 OLDEST_VERSION = 1  # the oldest that is brought up to date
 VERSION = "schema_version"
-FAR_SECONDS = 600  # how long to wait for who makes or removes runs where their arrays are sent elsewhere
+PATIENT_SECONDS = 600  # how long to wait for who makes or removes runs where their arrays, or ours, took long
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,21 @@ class Store:
             yield
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Be the only process that makes or removes runs; these are short, so others wait."""
+    def lock(self, *, patient: bool = False) -> Iterator[None]:
+        """Be the only process that makes or removes runs; these are short, so others wait.
+
+        Parameters
+        ----------
+        patient : bool
+            Wait long: to give up would throw away what took long to make.
+
+        Raises
+        ------
+        RunBusyError
+            When another is, for longer than that.
+        """
         is_far = self.place is not None and self.place.arrays is not None
-        wait_seconds = FAR_SECONDS if is_far else BUSY_SECONDS
+        wait_seconds = PATIENT_SECONDS if patient or is_far else BUSY_SECONDS
         with self.database.lock("store", subject=f"the store {self.path}", wait_seconds=wait_seconds):
             yield
 

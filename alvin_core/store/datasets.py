@@ -17,7 +17,15 @@ from alvin_core.store.mirror import mirror_at, mirror_of
 if TYPE_CHECKING:
     from alvin_core.store.database import Store
 
-__all__ = ["dataset_lock", "dataset_of", "dataset_path", "load_stored_dataset", "save_dataset", "send_ahead"]
+__all__ = [
+    "dataset_lock",
+    "dataset_of",
+    "dataset_path",
+    "is_dataset",
+    "load_stored_dataset",
+    "save_dataset",
+    "send_ahead",
+]
 
 SEND_SECONDS = 3600  # how long others wait for one that sends the same data set
 
@@ -121,6 +129,14 @@ def load_stored_dataset(store: Path, digest: str) -> Dataset:
     if (found := dataset.digest()) != digest:
         raise StoreError(f"{path} has changed: its digest is {found[:12]}…; restore the store from a copy")
     return dataset
+
+
+def is_dataset(path: Path, digest: str) -> bool:
+    """Return whether a file is a stored data set with this digest, whatever it is called."""
+    try:
+        return dataset_of(load_packed(path)).digest() == digest
+    except (StoreError, KeyError, ValueError):
+        return False
 
 
 def dataset_of(arrays: Mapping[str, NDArray[Any]]) -> Dataset:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from alvin_core.errors import RunBusyError, StoreError
 
-__all__ = ["file_lock"]
+__all__ = ["file_lock", "remove_free_lock"]
 
 # Windows keeps others from reading a locked byte, so the lock lies far behind the process number in the file.
 LOCKED_BYTE = 1 << 30
@@ -40,18 +40,55 @@ def file_lock(path: Path, *, subject: str, wait_seconds: float = 0.0) -> Iterato
     StoreError
         When the file cannot be made.
     """
+    descriptor = _held(path, subject, time.monotonic() + wait_seconds)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise StoreError(f"cannot lock {path}: {error.strerror}") from error
-    try:
-        _acquire(descriptor, subject, time.monotonic() + wait_seconds)
         os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.write(descriptor, str(os.getpid()).encode())
         yield
     finally:
         os.close(descriptor)  # gives the lock back, as the process's end would
+
+
+def remove_free_lock(path: Path) -> bool:
+    """Remove the file of a lock that nobody holds; return whether it is gone.
+
+    It is removed while it is held, and whoever waited for it sees that and makes another. An older ALVIN Studio does
+    not look: two of its processes may then hold the lock at once, so it must be one that does no harm then.
+    """
+    try:
+        with file_lock(path, subject=path.name):
+            path.unlink()  # Windows refuses it while the file is open, and keeps it
+    except (StoreError, OSError):
+        return False
+    return True
+
+
+def _held(path: Path, subject: str, deadline: float) -> int:
+    """Open a file and lock it, so that the lock is on what the path names now, and not on a file that was removed."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise StoreError(f"cannot lock {path}: {error.strerror}") from error
+        try:
+            _acquire(descriptor, subject, deadline)
+            if _is_at(path, descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Tell whether a path still names an opened file. Windows removes no file that somebody has opened."""
+    if sys.platform == "win32":
+        return True
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _acquire(descriptor: int, subject: str, deadline: float) -> None:

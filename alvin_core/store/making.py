@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def making_run(store: Store, name: str) -> Iterator[str]:
+def making_run(store: Store, name: str, *, patient: bool = False) -> Iterator[str]:
     """Lend the id of a run that is to be, and keep what is written under it from being swept until the block ends.
 
     The store is swept first. The row that makes the run exist is to be written in the block, while the store is locked
@@ -34,6 +34,8 @@ def making_run(store: Store, name: str) -> Iterator[str]:
     store : Store
     name : str
         Of the run, for messages.
+    patient : bool
+        Wait long for the store, as what is to be the run took long already.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def making_run(store: Store, name: str) -> Iterator[str]:
     """
     try:
         with ExitStack() as held:
-            with store.lock():  # so that nobody sweeps between the id and its lock
+            with store.lock(patient=patient):  # so that nobody sweeps between the id and its lock
                 sweep_store(store)
                 run_id = new_run_id()
                 held.enter_context(store.run_lock(run_id, name))

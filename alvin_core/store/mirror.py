@@ -14,7 +14,8 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,12 +23,13 @@ from typing import TypeVar
 from zlib import crc32
 
 from alvin_core.errors import StoreError
-from alvin_core.store.arrays import NEW, TEMPORARY, disk_reason, make_folder
+from alvin_core.store.arrays import TEMPORARY, disk_reason, make_folder
 from alvin_core.store.linking import link_files
 from alvin_core.store.location import read_place
 from alvin_core.store.locks import file_lock
 from alvin_core.store.mirror_files import do_each, is_stored_name, is_whole, whole_folder, without_part
 from alvin_core.store.mirror_mark import check_mark
+from alvin_core.store.mirror_same import is_known_same, note_same
 from alvin_core.store.remote import Remote
 from alvin_core.store.remote_url import check_arrays_url
 from alvin_core.store.sums import FILE, SUMS, parse_sums, read_sums
@@ -141,9 +143,13 @@ class Mirror:
 
         What is there is kept where it is whole, though another machine may have written it with other bytes.
         """
-        there = self.remote.size(self.key(path))
-        if there is None or not (self.remote.seems(path, self.key(path)) or self._replaced(path)):
+        key = self.key(path)
+        there = self.remote.told(key)
+        if there is not None and is_known_same(path, there):
+            return
+        if there is None or not (self.remote.seems(path, key) or self._replaced(path)):
             self.publish(path)
+        note_same(path, self.remote.told(key))
 
     def publish_map(self, path: Path) -> None:
         """Send what can be made again; where another machine was quicker, all keep what it sent."""
@@ -154,20 +160,13 @@ class Mirror:
             log.warning("%s; this machine alone has %s until `alvin verify --repair` sends it", error, path.name)
 
     def _replaced(self, path: Path) -> bool:
-        """Fetch what is there in place of what is here; return False, and leave that, where there it is damaged."""
-        own = path.with_name(f"{path.name}{NEW}")
-        path.replace(own)
+        """Fetch what is there over what is here; return False, and leave that, where there it is damaged."""
         try:
-            if self.fetch(path):
-                return True
+            with self._fetching(path):
+                return self._fetch(path, None)
         except StoreError as error:
             log.info("%s: replaced", error)
-        finally:
-            if path.exists():
-                own.unlink(missing_ok=True)
-            else:
-                own.replace(path)
-        return False
+            return False
 
     def fetch(self, path: Path) -> bool:
         """Fetch a file unless it is here; return whether it is here now. One process of several does it.
@@ -178,13 +177,8 @@ class Mirror:
             When the place cannot be reached, or what is there is not what was sent; or when the disk refuses.
         """
         sums = self._sums(path.parent) if path.name != SUMS else {}
-        try:
-            make_folder(self.root / "locks")
-            lock = self.root / "locks" / f"fetch-{crc32(self.key(path).encode()) % N_LOCKS:02d}.lock"
-            with file_lock(lock, subject=f"fetching {path.name}", wait_seconds=FETCH_SECONDS):
-                return path.exists() or self._fetch(path, sums.get(path.name))
-        except OSError as error:
-            raise StoreError(f"could not write {path}: {disk_reason(error)}") from error
+        with self._fetching(path):
+            return path.exists() or self._fetch(path, sums.get(path.name))
 
     def bring(self, folder: Path) -> None:
         """Fetch all files of a folder that are not here; one that its sums tell and that is nowhere is an error."""
@@ -230,13 +224,16 @@ class Mirror:
         self._each(copy, sorted(names - {SUMS}))
         self._each(copy, sorted(names & {SUMS}))
 
-    def discard(self, paths: Iterable[Path]) -> None:
-        """Remove files and folders there. What cannot be is left to `alvin verify`, with a line in the log."""
+    def discard(self, paths: Iterable[Path]) -> list[Path]:
+        """Remove files and folders there; return those that are gone. The log has what is left to `alvin verify`."""
+        gone = []
         for path in paths:
             try:
                 self.remote.remove(self.key(path))
+                gone.append(path)
             except StoreError as error:
                 log.warning("%s; `alvin verify --repair` removes it later", error)
+        return gone
 
     def leftovers_listed(self, folder: Path, keep: Collection[str], ours: re.Pattern[str]) -> list[Path]:
         """Return what `leftovers` does, as it would be called here; where nothing can be listed, a line in the log."""
@@ -258,6 +255,17 @@ class Mirror:
             return
         self.remote.put(path, self.key(path))
 
+    @contextmanager
+    def _fetching(self, path: Path) -> Iterator[None]:
+        """Be the only process of this machine that fetches a file."""
+        lock = self.root / "locks" / f"fetch-{crc32(self.key(path).encode()) % N_LOCKS:02d}.lock"
+        try:
+            make_folder(lock.parent)
+            with file_lock(lock, subject=f"fetching {path.name}", wait_seconds=FETCH_SECONDS):
+                yield
+        except OSError as error:
+            raise StoreError(f"could not write {path}: {disk_reason(error)}") from error
+
     def _fetch(self, path: Path, told: tuple[int, int] | None) -> bool:
         key = self.key(path)
         part = self.root / PARTS / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}{TEMPORARY}"
@@ -265,7 +273,7 @@ class Mirror:
         try:
             if not self.remote.get(key, part):
                 return False
-            if not is_whole(part, path.suffix, told):
+            if not is_whole(part, path, told):
                 raise StoreError(
                     f"{key} at {self.url} is not what was written; see with `alvin verify`, which also mends it where "
                     "a machine has it whole"

@@ -14,9 +14,10 @@ from alvin_core.errors import StoreError
 from alvin_core.store.arrays import NEW, TEMPORARY
 from alvin_core.store.sums import SUMS, crc_of, read_sums
 
-__all__ = ["do_each", "is_stored_name", "is_whole", "whole_folder", "without_part"]
+__all__ = ["DATASET_FILE", "do_each", "is_stored_name", "is_whole", "whole_folder", "without_part"]
 
 T = TypeVar("T")
+DATASET_FILE = re.compile(r"[0-9a-f]{64}\.npz")
 
 
 def whole_folder(folder: Path) -> list[Path]:
@@ -48,14 +49,21 @@ def without_part(name: str) -> str:
     return re.sub(rf"(\.[0-9a-f]{{8}})?{re.escape(TEMPORARY)}$", "", name)
 
 
-def is_whole(part: Path, suffix: str, told: tuple[int, int] | None) -> bool:
-    """Return whether a fetched file is what was written, by its sum; an archive without one by its own sums."""
+def is_whole(part: Path, path: Path, told: tuple[int, int] | None) -> bool:
+    """Return whether a fetched file is what was written to a path.
+
+    By its sum; a data set by the digest that it is named by; any other archive by its own sums.
+    """
     if told is not None:
         return (part.stat().st_size, crc_of(part)) == told
+    if path.parent.name == "datasets" and DATASET_FILE.fullmatch(path.name):
+        from alvin_core.store.datasets import is_dataset  # which reads by way of the mirror
+
+        return is_dataset(part, path.stem)
     try:
-        if suffix == ".json":
+        if path.suffix == ".json":
             json.loads(part.read_bytes())
-        if suffix != ".npz":
+        if path.suffix != ".npz":
             return True
         with zipfile.ZipFile(part) as archive:
             return archive.testzip() is None

@@ -34,11 +34,7 @@ def check_mark(root: Path, remote: Remote) -> None:
     store = open_store(root)
     there = _read(remote)
     if there is not None:
-        if there != _store_id(store):
-            raise StoreError(
-                f"{remote.url} holds the arrays of another store; name a place of its own for each, or, where that "
-                f"store is gone, remove {MARK} there and run `alvin verify --repair`"
-            )
+        _refuse_other(remote, there, _store_id(store))
         return
     with store.read() as session:
         has_any = session.scalar(select(RunRow.id).limit(1)) or session.scalar(select(ComparisonRow.id).limit(1))
@@ -51,13 +47,34 @@ def check_mark(root: Path, remote: Remote) -> None:
 
 
 def set_mark(root: Path, remote: Remote) -> bool:
-    """Mark a place as this store's unless it has a mark; return whether it had none."""
+    """Mark a place as this store's unless it has a mark; return whether it had none.
+
+    Of two stores that mark an empty place at once one is refused: where a file is made in one step, whoever comes
+    second; elsewhere (a file server by SFTP or SMB, say) whoever reads the other's mark. There each may write between
+    the other's look and its write, and read its own: then the mark that was written last stays, and the other store
+    is refused when it next sends or removes anything, as the mark is read before each time.
+
+    Raises
+    ------
+    StoreError
+        When another store was quicker.
+    """
     if _read(remote) is not None:
         return False
-    remote.write(
-        MARK, json.dumps({"format": FORMAT, "version": VERSION, "store": _store_id(open_store(root))}).encode()
-    )
+    mine = _store_id(open_store(root))
+    remote.create(MARK, json.dumps({"format": FORMAT, "version": VERSION, "store": mine}).encode())
+    _refuse_other(remote, _read(remote), mine)
     return True
+
+
+def _refuse_other(remote: Remote, there: str | None, mine: str) -> None:
+    if there is None:
+        raise UnmarkedError(f"{remote.url} does not keep the {MARK} that was written there; name another place")
+    if there != mine:
+        raise StoreError(
+            f"{remote.url} holds the arrays of another store; name a place of its own for each, or, where that store "
+            f"is gone, remove {MARK} there and run `alvin verify --repair`"
+        )
 
 
 def _read(remote: Remote) -> str | None:

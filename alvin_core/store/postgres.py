@@ -270,7 +270,8 @@ def _begin(connection: Connection, url: URL) -> None:
         raw.read_only, raw.isolation_level = True, levels.REPEATABLE_READ  # what is seen does not change half-way
         return
     # What is seen is looked up anew by each statement, thus after the wait for the lock; nobody else writes meanwhile.
-    raw.read_only, raw.isolation_level = False, levels.READ_COMMITTED
+    # Whether it may write, the server decides: a role, or a full disk's database, may be set to read alone.
+    raw.read_only, raw.isolation_level = None, levels.READ_COMMITTED
     key = lock_key(PostgresDatabase(url, Path()), WRITER)
     connection.exec_driver_sql(
         "SELECT set_config('idle_in_transaction_session_timeout', %s, true), pg_advisory_xact_lock(%s)",

@@ -17,7 +17,8 @@ SHOWN = 60  # characters of a text that cannot be stored
 
 # By the class or the code of an error (SQLSTATE), the longer one first: what is so, and what to do.
 CODES = {
-    "25006": "may only be read, as a copy of another server is; name the server that takes writes",
+    "25006": "may only be read, as a copy of another server is, or by its default_transaction_read_only; name the "
+    "server that takes writes, or ask its owner why",
     "25P03": "waited over a minute for this process in the middle of writing, and gave up; nothing of it is stored: "
     "try again",
     "28": "lets nobody in by this name and password; see ~/.pgpass, PGPASSWORD and PGUSER",

@@ -10,7 +10,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +129,9 @@ def connection_of_locks(database: PostgresDatabase) -> Connection | None:
 
 
 def confirm_locks(database: PostgresDatabase) -> None:
-    """Ask the server whether the connection of this thread's locks is still there.
+    """Ask the server whether the connection of this thread's locks is still there; in mid-transaction as well.
+
+    It cannot wait for another: what it asks needs no lock of the server.
 
     Raises
     ------
@@ -141,7 +143,9 @@ def confirm_locks(database: PostgresDatabase) -> None:
     held = _thread.held.get(_key(database))
     if held is None:
         return
-    with suppress(psycopg.Error), _without_transaction(held):
+    # While this thread writes, it writes on that very connection, which cannot leave its transaction for that.
+    writes = held.raw.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+    with suppress(psycopg.Error), nullcontext() if writes else _without_transaction(held):
         held.raw.execute("SELECT 1")
     connection_of_locks(database)
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from alvin_core.errors import StoreError
-from alvin_core.store.location import LOCAL, read_place, store_folder
+from alvin_core.store.location import LOCAL, database_url, read_place, store_folder
 
 __all__ = ["may_write", "read_only_engine", "refuse_to_write", "why_read_only"]
 
@@ -54,7 +54,7 @@ def refuse_to_write(folder: Path, database: Path) -> None:
 def why_read_only(store: Path | str) -> str:
     """Return why this user may read a store and not write to it, in one sentence; empty where nothing forbids writing.
 
-    Of a team's store its database decides, which says so when something is written: the answer is empty.
+    Of a team's store its database decides, which is asked.
 
     Raises
     ------
@@ -64,7 +64,9 @@ def why_read_only(store: Path | str) -> str:
     folder = store_folder(store)
     place = read_place(folder)
     if place is not None and place.database is not None:
-        return ""
+        from alvin_core.store.postgres_rights import why_no_writing
+
+        return why_no_writing(database_url(folder, place), folder)
     try:
         refuse_to_write(folder, folder / LOCAL)
     except StoreError as error:

@@ -10,6 +10,7 @@ import errno
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,10 +21,12 @@ from alvin_core.store.sending import (
     OtherBytesError,
     confirm,
     crc_there,
+    create_file,
     make_parent,
     put_file,
     sizes_below,
     sync,
+    told_md5,
     told_size,
 )
 
@@ -60,12 +63,8 @@ class Remote:
 
     def size(self, key: str) -> int | None:
         """Return the size of a file in bytes; None where it is not there, -1 where the place does not tell."""
-
-        def look(fs: Any, root: str) -> int | None:
-            info = fs.info(f"{root}/{key}")
-            return None if info["type"] != "file" else told_size(info)
-
-        return self._unless_missing(f"look for {key}", look)
+        told = self.told(key)
+        return None if told is None else told[0]
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Return the sizes of all files below a prefix, by their keys."""
@@ -95,6 +94,15 @@ class Remote:
     def has(self, source: Path, key: str) -> bool:
         """Return whether a file there has the bytes of one here, by a checksum that is told, or by reading both."""
         return self._compare(source, key, every_byte=True)
+
+    def told(self, key: str) -> tuple[int, bytes | None] | None:
+        """Return the size that the place tells of a file, and the sum, if any; None where it is not there."""
+
+        def look(fs: Any, root: str) -> tuple[int, bytes | None] | None:
+            info = fs.info(f"{root}/{key}")
+            return None if info["type"] != "file" else (told_size(info), told_md5(info))
+
+        return self._unless_missing(f"look for {key}", look)
 
     def seems(self, source: Path, key: str) -> bool:
         """Return whether a file there is as one here by what is looked at when it is sent."""
@@ -135,6 +143,20 @@ class Remote:
             self._try(f"write {key}", write)
         except FileNotFoundError as error:
             raise self._failed(f"write {key}", error) from error
+
+    def create(self, key: str, content: bytes) -> None:
+        """Send a few bytes as a file unless there is one, in one step where the place can do that."""
+
+        def create(fs: Any, root: str) -> None:
+            with suppress(FileExistsError):
+                create_file(fs, f"{root}/{key}", content)
+
+        try:
+            self._try(f"write {key}", create)
+        except (RemoteError, FileNotFoundError) as error:
+            log.info("%s: looked for and written instead", error)  # some places know of no condition, and refuse it
+            if self.read(key) is None:
+                self.write(key, content)
 
     def get(self, key: str, target: Path) -> bool:
         """Write what is there to a file of this machine, whose size is compared; return whether it is there."""

@@ -165,7 +165,7 @@ def sweep_run(store: Store, run_id: str) -> int:
         mirror.check()
         there = mirror.leftovers_listed(folder, named, ROUND_FOLDER)
     store.database.confirm_locks()  # else another process may have named since what was just listed
-    remove(here)
+    gone = remove(here)
     if mirror is not None:
         mirror.discard(there)
-    return len(here)
+    return len(gone)

@@ -15,15 +15,16 @@ from sqlalchemy.orm import Session
 
 from alvin_core.errors import RunNotFoundError, StoreError
 from alvin_core.shown import shown
-from alvin_core.store.arrays import leftovers, remove
+from alvin_core.store.arrays import NEW, leftovers, remove
 from alvin_core.store.database import Store
+from alvin_core.store.mirror_same import SAME
 from alvin_core.store.snapshots import snapshot_leftovers
 from alvin_core.store.sweeping_elsewhere import (
-    DATASET_FILE,
     RUN_ID,
     abandoned,
     keeps_locks,
     named_files,
+    sweep_data_locks,
     sweep_elsewhere,
 )
 from alvin_core.store.tables import (
@@ -55,6 +56,7 @@ __all__ = [
     "refuse_taken",
     "remove_run",
     "store_leftovers",
+    "sweep_here",
     "sweep_store",
 ]
 
@@ -78,6 +80,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 RUN_LOCK = re.compile(r"[0-9a-f]{8}\.lock")
 STAGE = re.compile(r"unpack-[0-9a-f]{8}")  # of a run that is being unpacked
 UNPACK_LOCK = "unpack.lock"
+# A data set here; what is noted of it; and a copy that older versions set aside while they fetched another.
+DATASET_FILE = re.compile(rf"[0-9a-f]{{64}}\.npz({re.escape(SAME)}|{re.escape(NEW)})?")
 
 
 def new_run_id() -> str:
@@ -261,12 +265,19 @@ def sweep_store(store: Store, *, keep: str = "", removed: str = "") -> list[Path
     The caller holds the store's lock, and may be about to name a data set, whose digest is ``keep``; or has just
     removed a run of the id ``removed``, whose lock it holds.
     """
+    gone = sweep_here(store, keep=keep, removed=removed)
+    sweep_elsewhere(store, keep=keep, removed=removed)
+    return gone
+
+
+def sweep_here(store: Store, *, keep: str = "", removed: str = "") -> list[Path]:
+    """Do what `sweep_store` does, in the store's folder alone."""
     found = store_leftovers(store, keep=keep, removed=removed)
     if not keeps_locks(store):
         return []
-    remove(found)
-    sweep_elsewhere(store, keep=keep, removed=removed)
-    return found
+    gone = remove(found)
+    sweep_data_locks(store, keep=keep)
+    return gone
 
 
 def store_leftovers(store: Store, *, keep: str = "", removed: str = "") -> list[Path]:
@@ -275,7 +286,7 @@ def store_leftovers(store: Store, *, keep: str = "", removed: str = "") -> list[
     staged = leftovers(store.path / "runs", (), STAGE)
     unnamed = [
         *leftovers(store.path / "runs", run_ids, RUN_ID),
-        *leftovers(store.path / "datasets", datasets, DATASET_FILE),
+        *leftovers(store.path / "datasets", {*datasets, *(f"{name}{SAME}" for name in datasets)}, DATASET_FILE),
         *leftovers(store.path / "locks", {f"{run_id}.lock" for run_id in run_ids}, RUN_LOCK),
     ]
     return [

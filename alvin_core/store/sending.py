@@ -21,6 +21,7 @@ __all__ = [
     "OtherBytesError",
     "confirm",
     "crc_there",
+    "create_file",
     "make_parent",
     "md5_of",
     "put_file",
@@ -54,6 +55,43 @@ def put_file(fs: Any, source: Path, target: str) -> None:
             if part != target:
                 fs.rm(part)
         raise
+
+
+def create_file(fs: Any, target: str, content: bytes) -> None:
+    """Write a small file unless there is one.
+
+    In one step in a folder of this machine and where the place takes a condition, as S3, Google Cloud and Azure do;
+    elsewhere fsspec looks first, and then writes.
+
+    Raises
+    ------
+    FileExistsError
+        When there is one.
+    """
+    make_parent(fs, target)
+    if "file" not in _protocols(fs):
+        fs.pipe_file(target, content, mode="create")
+        return
+    part = Path(f"{target}.{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _name_new(part, Path(target))
+    finally:
+        part.unlink(missing_ok=True)
+    sync(fs, target)
+
+
+def _name_new(part: Path, target: Path) -> None:
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a drive without second names
+        with target.open("xb") as file:
+            file.write(part.read_bytes())
 
 
 class OtherBytesError(OSError):

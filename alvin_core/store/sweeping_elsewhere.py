@@ -10,26 +10,28 @@ from pathlib import Path
 from sqlalchemy import select
 
 from alvin_core.errors import StoreError
+from alvin_core.store.arrays import leftovers
 from alvin_core.store.database import Store
 from alvin_core.store.datasets import dataset_lock, dataset_path
+from alvin_core.store.locks import remove_free_lock
 from alvin_core.store.mirror import mirror_at
-from alvin_core.store.mirror_files import without_part
+from alvin_core.store.mirror_files import DATASET_FILE, without_part
 from alvin_core.store.tables import ComparisonRow, RunRow
 
 __all__ = [
-    "DATASET_FILE",
     "RUN_ID",
     "abandoned",
     "keeps_locks",
     "leftovers_elsewhere",
     "named_files",
+    "sweep_data_locks",
     "sweep_elsewhere",
 ]
 
 log = logging.getLogger(__name__)
 
 RUN_ID = re.compile(r"[0-9a-f]{8}")
-DATASET_FILE = re.compile(r"[0-9a-f]{64}\.npz")
+DATA_LOCK = re.compile(r"data-[0-9a-f]{16}\.lock")
 
 
 def named_files(store: Store, *, keep: str = "") -> tuple[set[str], set[str]]:
@@ -69,23 +71,35 @@ def _lock_of(path: Path) -> str:
     return name if RUN_ID.fullmatch(name) else dataset_lock(name)
 
 
-def sweep_elsewhere(store: Store, *, keep: str = "", removed: str = "") -> None:
-    """Remove what `leftovers_elsewhere` returns, but no data set of the digest ``keep``.
+def sweep_elsewhere(store: Store, *, keep: str = "", removed: str = "") -> list[Path]:
+    """Remove what `leftovers_elsewhere` returns, but no data set of the digest ``keep``; return what went.
 
     What cannot be looked for or removed is left, with a line in the log. The caller holds the store's lock, and that
     of the run ``removed``.
     """
-    mirror = mirror_at(store.path)
+    mirror, gone = mirror_at(store.path), list[Path]()
     if mirror is None:
-        return
+        return gone
     try:
         mirror.check()
         for path in leftovers_elsewhere(store, keep=keep, removed=removed):
             if not keeps_locks(store):  # to remove one may take long
-                return
-            mirror.discard([path])
+                break
+            gone += mirror.discard([path])
     except StoreError as error:
         log.warning("what is left over was not looked for: %s", error)
+    return gone
+
+
+def sweep_data_locks(store: Store, *, keep: str) -> None:
+    """Remove the files of locks of data sets that are gone, but none that somebody holds."""
+    found = leftovers(store.path / "locks", (), DATA_LOCK)
+    if not found:  # as in a store that keeps its arrays itself, or has its locks in a server
+        return
+    kept = {f"{dataset_lock(name)}.lock" for name in named_files(store, keep=keep)[1]}
+    for path in found:
+        if path.name not in kept:
+            remove_free_lock(path)
 
 
 def leftovers_elsewhere(store: Store, *, keep: str = "", removed: str = "") -> list[Path]:

@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from alvin_core.errors import StoreError
 from alvin_core.run.archive import VECTORS
-from alvin_core.store.arrays import PACKED, TEMPORARY, load_packed, make_folder
+from alvin_core.store.arrays import PACKED, TEMPORARY, make_folder
 from alvin_core.store.database import Store
-from alvin_core.store.datasets import dataset_of, dataset_path
+from alvin_core.store.datasets import dataset_path, is_dataset
 from alvin_core.store.mirror import PARTS, Mirror, bring, fetch_missing, mirror_at
 from alvin_core.store.mirror_mark import UnmarkedError
 from alvin_core.store.remote import RemoteError
@@ -40,6 +40,8 @@ class Elsewhere:
     ----------
     mirror : Mirror
     sizes : dict of key to bytes
+    missing : set of key
+        What was asked for since and is not there.
     thorough : bool
         Whether every byte is compared.
     reached : bool
@@ -50,6 +52,7 @@ class Elsewhere:
     sizes: dict[str, int] = field(default_factory=dict)
     thorough: bool = True
     reached: bool = True
+    missing: set[str] = field(default_factory=set)
 
     def check_run(self, records: RunRecords, folder: Path, report: StoreReport) -> set[int]:
         """Compare a run's rounds here and there; return the rounds of which the copies here cannot be checked yet."""
@@ -82,7 +85,7 @@ class Elsewhere:
         if not is_here:
             return True
         size = self._size(key)
-        if not _is_sound(path, digest):
+        if not is_dataset(path, digest):
             if size is not None:
                 report.damage(subject, "the copy of it here is damaged", FETCH, mendable=True)
             return size is None
@@ -93,13 +96,17 @@ class Elsewhere:
         return True
 
     def _size(self, key: str) -> int | None:
-        """Return the size of a file there; what the listing lacks is asked for, as it may have come since."""
-        if key not in self.sizes:
+        """Return the size of a file there; what the listing lacks is asked for once, as it may have come since.
+
+        What the database names was sent before, so that what is missing when it is first asked for stays missing.
+        """
+        if key not in self.sizes and key not in self.missing:
             found = self.mirror.remote.size(key)
             if found is None:
-                return None
-            self.sizes[key] = found
-        return self.sizes[key]
+                self.missing.add(key)
+            else:
+                self.sizes[key] = found
+        return self.sizes.get(key)
 
     def _has(self, path: Path, digest: str) -> bool:
         """Return whether a data set is whole there; two machines may have written the same one with other bytes."""
@@ -108,7 +115,7 @@ class Elsewhere:
         part = self.mirror.root / PARTS / f"{digest}.npz{TEMPORARY}"
         make_folder(part.parent)
         try:
-            return self.mirror.remote.get(self.mirror.key(path), part) and _is_sound(part, digest)
+            return self.mirror.remote.get(self.mirror.key(path), part) and is_dataset(part, digest)
         finally:
             part.unlink(missing_ok=True)
 
@@ -244,13 +251,6 @@ def _as_state(found: bytes | None, right: bytes | None) -> State:
     if found is None:
         return "missing"
     return "whole" if found == right else "wrong"
-
-
-def _is_sound(path: Path, digest: str) -> bool:
-    try:
-        return dataset_of(load_packed(path)).digest() == digest
-    except (StoreError, KeyError, ValueError):
-        return False
 
 
 def is_here(place: Path) -> bool:

@@ -16,8 +16,8 @@ from alvin_core.run.slice_lookup import StoredSlices
 from alvin_core.store.arrays import make_folder, remove
 from alvin_core.store.database import Store, open_store
 from alvin_core.store.mirror import mirror_at
-from alvin_core.store.runs import sweep_store
-from alvin_core.store.sweeping_elsewhere import leftovers_elsewhere
+from alvin_core.store.runs import store_leftovers, sweep_here
+from alvin_core.store.sweeping_elsewhere import sweep_elsewhere
 from alvin_core.store.tables import RunRow
 from alvin_core.upkeep.database import check_database, rebuild_indices
 from alvin_core.upkeep.elsewhere import Elsewhere, look_elsewhere
@@ -83,9 +83,11 @@ def repair_store(
                 done += _mend_run(opened, row, elsewhere, progress, retrain=retrain)
     done += _mend_cache(opened)
     with opened.lock():
-        left = leftovers_elsewhere(opened) if elsewhere is not None and elsewhere.reached else []
-        done += [f"removed {path.relative_to(opened.path)}, of no run" for path in sweep_store(opened)]
-        done += [f"removed {path.name} where the arrays are kept, of no run" for path in left]
+        left = store_leftovers(opened)
+        done += _removed(opened, left, sweep_here(opened), "of no run")
+        if elsewhere is not None and elsewhere.reached:
+            gone = sweep_elsewhere(opened)
+            done += [f"removed {path.name} where the arrays are kept, of no run" for path in gone]
     return done, verify_store(store, progress=progress)
 
 
@@ -99,16 +101,24 @@ def _mend_run(
     folder, done = store.run_folder(row.id), []
     maps, left = damaged_maps(folder, [one.folder for one in records.rounds]), run_leftovers(records, folder)
     store.database.confirm_locks()  # else another process may have named since what was just listed
-    remove([*maps, *left])
+    done += _removed(store, maps, remove(maps), "a damaged map")
+    done += _removed(store, left, remove(left), "of no round")
     if elsewhere is not None:
         elsewhere.mirror.discard(maps)
-    done += [f"removed {path.relative_to(store.path)}, a damaged map" for path in maps]
-    done += [f"removed {path.relative_to(store.path)}, of no round" for path in left]
     if elsewhere is not None:
         done += mend_run_elsewhere(store, elsewhere, records, folder)
     if retrain:
         done += _retrain(store, records, progress)
     return done
+
+
+def _removed(store: Store, wanted: list[Path], gone: list[Path], what: str) -> list[str]:
+    """Say what was removed, and what was to be and is still there."""
+    names = [path.relative_to(store.path) for path in wanted]
+    return [
+        f"removed {name}, {what}" if store.path / name in gone else f"{name}, {what}, stays: it could not be removed"
+        for name in names
+    ]
 
 
 def _retrain(store: Store, records: RunRecords, progress: Progress) -> list[str]:
@@ -157,6 +167,7 @@ def _mend_cache(store: Store) -> list[str]:
         with entry_lock(store.cache, key, silent):
             if read_entry(store.cache, key) is not None:  # another process made it anew meanwhile
                 continue
-            remove([store.cache / key])
-        done.append(f"removed the encoding {key[:12]}…, which was damaged")
+            gone = remove([store.cache / key])
+        what = f"the encoding {key[:12]}…"
+        done.append(f"removed {what}, which was damaged" if gone else f"{what} is damaged, and could not be removed")
     return done

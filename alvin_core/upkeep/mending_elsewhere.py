@@ -51,8 +51,8 @@ def mend_run_elsewhere(store: Store, elsewhere: Elsewhere, records: RunRecords, 
                 done.append(f"sent {mirror.key(path)} to {mirror.url}")
     left = elsewhere.leftovers(records, folder)
     store.database.confirm_locks()  # else another process may have named since what was just listed
-    mirror.discard(left)
-    return done + [f"removed {mirror.key(path)} at {mirror.url}, of no round" for path in left]
+    gone = mirror.discard(left)  # of what stays, the log tells why, and the look that follows that it does
+    return done + [f"removed {mirror.key(path)} at {mirror.url}, of no round" for path in gone]
 
 
 def mend_datasets_elsewhere(store: Store, elsewhere: Elsewhere) -> list[str]:

@@ -121,6 +121,7 @@ class _Datasets:
         self._store, self._report, self.elsewhere = store, report, elsewhere
         self.unread: set[str] = set()  # not lost, but not to be read here either
         self._known: dict[str, Dataset | None] = {}
+        self._checked: set[str] = set()
 
     def of(self, digest: str) -> Dataset | None:
         if digest not in self._known:
@@ -129,9 +130,7 @@ class _Datasets:
         return self._known[digest]
 
     def _load(self, digest: str) -> Dataset | None:
-        self._report.n_files += 1
-        if self.elsewhere is not None and not self.elsewhere.check_dataset(digest, self._report):
-            self.unread.add(digest)
+        if not self._check(digest):
             return None
         try:
             dataset = load_stored_dataset(self._store.path, digest)
@@ -140,12 +139,27 @@ class _Datasets:
         except StoreError as error:
             self._report.damage(f"data set {digest[:12]}…", str(error).split(";")[0], LOST)
             return None
+        if digest not in self._checked:
+            self._check_slices(digest, dataset)
+            self._checked.add(digest)
+        return dataset
+
+    def _check(self, digest: str) -> bool:
+        """Compare a data set here and where arrays are kept, once; return whether it can be read here."""
+        if digest in self._checked:
+            return True
+        self._report.n_files += 1
+        if self.elsewhere is not None and not self.elsewhere.check_dataset(digest, self._report):
+            self.unread.add(digest)
+            return False
+        return True
+
+    def _check_slices(self, digest: str, dataset: Dataset) -> None:
         with self._store.read() as session:
             slices = list_slices(session, digest)
         for one in slices:
             if len(one.members) != -(-len(dataset) // 8):
                 self._report.damage(f"slice {one.name!r}", "it is not of its data set", "save it anew by another name")
-        return dataset
 
 
 def _verify_run(store: Store, row: RunRow, datasets: _Datasets, report: StoreReport, *, thorough: bool) -> None:

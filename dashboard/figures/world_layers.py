@@ -58,7 +58,12 @@ def panel_traces(panel: Panel) -> list[Any]:
     if not panel.makes_anchors and stage in NO_SUCH_STAGE:
         return [*_boundary(panel, shaded=False), *_pool(panel, 0.3), *_labeled(panel, 0.35)]
     if stage == "train":
-        return [*_boundary(panel, shaded=True), *_pool(panel, 0.45), *_labeled(panel)]
+        # A point lies on its own class's colour there: its rim and the grey of the pool are the ones that stand out.
+        return [
+            *_boundary(panel, shaded=True),
+            *_pool(panel, 0.55, panel.look.muted),
+            *_labeled(panel, rim=panel.look.ink),
+        ]
     backdrop = [*_boundary(panel, shaded=False), *_pool(panel, 0.4)]
     if stage == "groups":
         return [*backdrop, *_labeled(panel), _minority(panel)]
@@ -124,11 +129,11 @@ def unlabeled_rows(world: Mapping[str, Any], round_: Mapping[str, Any]) -> list[
     return [row for row, split in enumerate(world["points"]["split"]) if split == "pool" and row not in labeled]
 
 
-def _pool(panel: Panel, opacity: float) -> list[go.Scatter]:
+def _pool(panel: Panel, opacity: float, grey: str = GREY) -> list[go.Scatter]:
     """Unlabeled points are grey discs: nobody has said what they are, unless the oracle is asked for all."""
     rows = unlabeled_rows(panel.world, panel.round)
     if not panel.truth:
-        return [panel.at(rows, {"symbol": "circle", "size": 5, "color": GREY, "opacity": opacity}, name="pool")]
+        return [panel.at(rows, {"symbol": "circle", "size": 5, "color": grey, "opacity": opacity}, name="pool")]
     colours = class_colours(4)
     return [
         panel.at(
@@ -140,17 +145,17 @@ def _pool(panel: Panel, opacity: float) -> list[go.Scatter]:
     ]
 
 
-def _labeled(panel: Panel, opacity: float = 1.0) -> list[go.Scatter]:
-    return [_in_class(panel, code, rows, 9, opacity) for code, rows in _by_class(panel, panel.round["labeled"])]
+def _labeled(panel: Panel, opacity: float = 1.0, rim: str = "") -> list[go.Scatter]:
+    return [_in_class(panel, code, rows, 9, opacity, rim) for code, rows in _by_class(panel, panel.round["labeled"])]
 
 
-def _in_class(panel: Panel, code: int, rows: list[int], size: float, opacity: float = 1.0) -> go.Scatter:
+def _in_class(panel: Panel, code: int, rows: list[int], size: float, opacity: float = 1.0, rim: str = "") -> go.Scatter:
     marker = {
         "symbol": CLASS_SYMBOLS[code],
         "size": size,
         "color": class_colours(4)[code],
         "opacity": opacity,
-        "line": {"width": 1, "color": panel.look.card},
+        "line": {"width": 1, "color": rim or panel.look.card},
     }
     name = plain_text(str(panel.world["classes"][code]))
     return panel.at(

@@ -215,10 +215,15 @@ def _take_back(place: Place, bench: Bench, given: Given) -> None:
         type="tertiary",
         width="content",
         disabled=is_others or not bench.can_label,
-        help=plain(f"{given.annotator} gave it: they, or an owner, may take it back") if is_others else None,
+        help=plain(f"{given.annotator} gave it: {_who_may(given.annotator)} may take it back") if is_others else None,
         on_click=undo,
         args=(place, given),
     )
+
+
+def _who_may(annotator: str) -> str:
+    """Name who may take a label back: of several, whose addresses are joined with blanks, none may alone."""
+    return "an owner" if " " in annotator else "they, or an owner,"
 
 
 # The log, in a dialog: it is long, and seldom wanted.

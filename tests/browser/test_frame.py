@@ -21,8 +21,8 @@ def test_the_header_keeps_run_strategy_and_round_in_sight_and_the_page_never_scr
 ) -> None:
     page.goto(f"{dashboard.url}/?run=first&round=1&page=runs")
     settled(page, HEADER)
-    for last in ("ALVIN Studio", "labeled"):  # its pieces come one after the other
-        page.wait_for_selector(f"{HEADER} :text('{last}')")
+    for piece in ("ALVIN Studio", "Explore", "Runs", "labeled"):  # its pieces come one after the other
+        page.wait_for_selector(f"{HEADER} :text('{piece}')")
     words = page.inner_text(HEADER)
     for word in ("ALVIN Studio", "Explore", "Label", "Runs", "first", "ALVIN", "Round 1", "labeled"):
         assert word in words
@@ -33,6 +33,20 @@ def test_the_header_keeps_run_strategy_and_round_in_sight_and_the_page_never_scr
     assert page.locator("[data-testid=stException]").count() == 0
     assert page.locator(".st-key-nav-runs-here").count() == 1
     shot(page, "frame-light")
+
+
+def test_in_a_narrow_window_every_button_is_within_reach(
+    page: Any, dashboard: Any, settled: Callable[..., None]
+) -> None:
+    page.set_viewport_size({"width": 900, "height": 800})
+    page.goto(f"{dashboard.url}/?run=first&page=explore")
+    settled(page, ".st-key-step button", ".st-key-map_tools button", ".st-key-play button")
+    right_ends = page.evaluate(
+        "[...document.querySelectorAll('.st-key-header button, .st-key-map_tools button, .st-key-card_strip button')]"
+        ".map(one => one.getBoundingClientRect().right)"
+    )
+    assert len(right_ends) > 10
+    assert max(right_ends) <= 900
 
 
 def test_a_reload_and_a_second_tab_open_the_same_view(page: Any, dashboard: Any, settled: Callable[..., None]) -> None:

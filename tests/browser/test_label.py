@@ -127,7 +127,7 @@ def test_skip_undo_flag_and_note_from_the_keyboard(
     note.fill("12 suf")
     note.press("1")  # typed, not pressed
     note.press("Enter")
-    page.wait_for_selector(".label-message.done")
+    page.wait_for_selector(".label-message.done >> text=The note on")
     assert labels_of(waiting) == {}
     marks = waiting.marks().set_index("id")
     assert marks.loc[skipped, "skipped"]

@@ -577,3 +577,31 @@ def test_a_cell_without_a_winner_names_none(diagram: Callable[..., Any], verdict
     diagram(verdict=verdict_, low=None, high=None)
     label = _visit(view="phase").button(key="phase_cell_0_0").label
     assert label == f"**= -8.0** no interval *{said}*"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_labeled_point_stands_out_from_the_shading_of_its_own_class(world: dict[str, Any], *, dark: bool) -> None:
+    look = palette.theme(dark)
+    figure = world_figure(world, ("alvin",), 0, "train", look=look)
+    (shading,) = [one for one in figure.data if one.name == "probability"]
+    grounds = [one[1] for one in shading.colorscale]
+    rims = [one.marker.line.color for one in figure.data if one.name in world["classes"]]
+    assert len(rims) == 2
+    for rim in rims:
+        assert min(_contrast(rim, ground) for ground in grounds) > 4.5
+
+
+def _contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(color: str) -> float:
+    """Relative luminance as WCAG 2 has it."""
+    parts = (
+        [int(color[at : at + 2], 16) for at in (1, 3, 5)]
+        if color.startswith("#")
+        else [int(one) for one in re.findall(r"\d+", color)]
+    )
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in (n / 255 for n in parts)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

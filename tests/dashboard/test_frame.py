@@ -19,6 +19,7 @@ import alvin_core as alvin
 from dashboard import data, theme
 from dashboard.api import ROUTES
 from dashboard.state import PAGES, Place
+from dashboard.watching import SERVER
 
 pytestmark = pytest.mark.usefixtures("cheap_rounds")
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
@@ -199,7 +200,9 @@ def test_a_job_that_failed_while_nobody_looked_is_told_once(store: Path) -> None
     assert "Training failed" not in _html(_visit())
 
 
-def test_whatever_the_page_must_follow_changes_the_stamp_and_nothing_else_does(store: Path) -> None:
+def test_whatever_the_page_must_follow_changes_the_stamp_and_nothing_else_does(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with TestClient(Starlette(routes=ROUTES)) as client:
         run = alvin.open_run(store, "newer")
         other = alvin.open_run(store, "older")
@@ -210,12 +213,12 @@ def test_whatever_the_page_must_follow_changes_the_stamp_and_nothing_else_does(s
             return answer.json()
 
         first = ask()
-        assert first == {"stamp": "1", "worker": False, "line": None}
+        assert first == {"stamp": f"{SERVER}.open.1", "worker": False, "line": None}
         alvin.enqueue_job(store, "rounds", run=other.id, params={"n": 1})
         assert ask() == first, "another run's job"
         job = alvin.enqueue_job(store, "rounds", run=run.id, params={"n": 1})
         waiting = ask()
-        assert waiting["stamp"] == f"1.{job.id}"
+        assert waiting["stamp"] == f"{SERVER}.open.1.{job.id}"
         assert waiting["line"] == {
             "words": "Training: waiting for the worker",
             "share": None,
@@ -225,11 +228,16 @@ def test_whatever_the_page_must_follow_changes_the_stamp_and_nothing_else_does(s
         alvin.cancel_job(store, job.id)
         assert ask() == first
         run.step()
-        assert ask()["stamp"] == "2"
+        assert ask()["stamp"] == f"{SERVER}.open.2"
+        monkeypatch.setattr("dashboard.watching.why_closed", lambda: "it may only be read")
+        assert ask() == {"stamp": f"{SERVER}.closed.2", "worker": True, "line": None}
+        monkeypatch.setattr("dashboard.watching.SERVER", "started-again")
+        monkeypatch.setattr("dashboard.watching.why_closed", lambda: "")
+        assert ask()["stamp"] == "started-again.open.2"
         alvin.delete_run(store, run.id)
         data.forget_run(run.id)
-        assert ask()["stamp"] == "gone"
-        assert client.get("/api/watch/-").json()["stamp"] == ""
+        assert ask()["stamp"] == "started-again.open.gone"
+        assert client.get("/api/watch/-").json()["stamp"] == "started-again.open."
         assert client.get("/api/watch/..").status_code in (400, 404)
         assert client.get("/api/watch/NOT-A-RUN").status_code == 400
 
@@ -241,7 +249,7 @@ def test_a_page_tells_its_script_what_it_was_drawn_with(store: Path) -> None:
     run = alvin.open_run(store, "newer")
     job = alvin.enqueue_job(store, "rounds", run=run.id, params={"n": 1})
     told = [json.loads(one.proto.json) for one in _visit(run="newer").get("bidi_component")]
-    assert {"run": run.id, "stamp": f"1.{job.id}", "busy": True} in told
+    assert {"run": run.id, "stamp": f"{SERVER}.open.1.{job.id}", "busy": True} in told
 
 
 def test_the_tour_starts_by_itself_once_and_again_when_asked_for(store: Path) -> None:

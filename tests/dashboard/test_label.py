@@ -406,6 +406,33 @@ def twice(tmp_path: Path, fake: ModuleType, monkeypatch: pytest.MonkeyPatch) -> 
     return made
 
 
+def test_a_label_of_several_is_an_owners_to_take_back(twice: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *_ = twice.queue("Bo")
+    for name in ("bo@lab.org", "di@lab.org"):
+        twice.submit({first: "pos"}, annotator=name)
+    signed_in(monkeypatch, "cleo@lab.org", "annotator")
+    [theirs] = [one for one in opened().button if str(one.key).startswith("take_back_")]
+    assert theirs.disabled
+    assert theirs.help.replace("\\", "") == "bo@lab.org, di@lab.org gave it: an owner may take it back"
+    signed_in(monkeypatch, "di@lab.org", "annotator")
+    app = opened()
+    [own] = [one for one in app.button if str(one.key).startswith("take_back_")]
+    own.click().run()
+    assert twice.opinions()["annotator"].tolist() == ["bo@lab.org"]
+    assert twice.labels().empty
+
+
+def test_who_may_not_label_any_more_goes_on_looking(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed_in(monkeypatch, "ben@lab.org", "annotator")
+    app = opened()
+    assert holders(run) == {"ben@lab.org"}
+    signed_in(monkeypatch, "ben@lab.org", "viewer")
+    app.run()
+    assert not app.exception
+    assert "Look on: ben@lab.org is signed in as viewer" in page_text(app)
+    assert f"Example <bdi>{run.queue('Ada')[0]}</bdi>" in page_text(app)
+
+
 def test_what_others_said_is_nowhere_before_the_own_opinion_is_given(twice: Run) -> None:
     first, *_ = twice.queue("Bo")
     twice.submit({first: "pos"}, annotator="Bo")

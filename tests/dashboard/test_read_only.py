@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 import alvin_core as alvin
 from alvin_core.store.database import open_store
+from dashboard import data
 from dashboard.sign_in import Found
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="permissions as Linux has them")
@@ -152,6 +153,32 @@ def test_a_store_without_runs_that_may_only_be_read_offers_no_sample(
     app = opened(page)
     assert "Nothing can be changed on this server." in page_text(app)
     assert [one.key for one in app.button if not one.disabled and not one.key.startswith("nav_")] == ["tour_open"]
+
+
+def test_a_page_goes_on_when_its_store_is_closed_and_writes_again_once_it_is_open(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALVIN_STORE", str(store))
+    run = alvin.open_run(store, "person")
+    app = AppTest.from_file(str(APP), default_timeout=60)
+    app.query_params.update({"page": "label", "run": "person", "annotator": "Ada"})
+    app.run()
+    n_labels = len(run.labels())
+    app.button(key="label_0").click().run()
+    assert len(run.labels()) == n_labels + 1
+    with monkeypatch.context() as patch:
+        for module in ("read_only", "sqlite", "database"):
+            patch.setattr(f"alvin_core.store.{module}.may_write", lambda path: False)
+        data.forget_run(run.id)  # it is opened anew, as after the server was started
+        app.run()
+        assert not app.exception
+        assert "Look on: the store may only be read" in page_text(app)
+        assert app.button(key="label_0").disabled
+        assert not app.button(key="skip").disabled
+    app.run()
+    app.button(key="label_0").click().run()
+    assert "Not stored" not in page_text(app)
+    assert len(run.labels()) == n_labels + 2
 
 
 @pytest.mark.parametrize(("role", "tells"), [("viewer", False), ("annotator", False), ("owner", True)])

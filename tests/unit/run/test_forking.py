@@ -1,14 +1,19 @@
 import shutil
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from alvin_core.errors import SettingsError, StoreError
 from alvin_core.run import Run, create_run, delete_run, open_run
+from alvin_core.run.bundle import pack_run, unpack_run
 from alvin_core.run.engine import Engine
 from alvin_core.settings import RunSettings
+from alvin_core.store import database, locks
+from alvin_core.store.arrays import save_arrays
+from alvin_core.store.linking import link_folder
 
 SETTINGS = RunSettings(budget=5, initial=10)
 
@@ -74,6 +79,36 @@ def test_what_the_shared_labels_depend_on_cannot_change(parent: Run) -> None:
         parent.fork(1, strategy="entropi")
     with pytest.raises(StoreError, match="a run called 'parent' already"):
         parent.fork(1, name="parent")
+
+
+@pytest.mark.parametrize("kind", ["fork", "unpack"])
+def test_what_took_long_to_copy_is_not_thrown_away_because_others_are_busy(
+    parent: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    packed = pack_run(tmp_path, "parent", tmp_path / "parent.zip")
+    copied, busy, real = list[Path](), list[int](), locks._try_lock
+
+    def copy(source: Path, target: Path) -> None:
+        copied.append(target)
+        link_folder(source, target)
+
+    def save(folder: Path, *arguments: Any, **keywords: Any) -> None:
+        copied.append(folder)
+        save_arrays(folder, *arguments, **keywords)
+
+    def busy_at_first(descriptor: int) -> bool:
+        if copied and len(busy) < 2:
+            busy.append(descriptor)
+            return False
+        return real(descriptor)
+
+    monkeypatch.setattr("alvin_core.run.forking.link_folder", copy)
+    monkeypatch.setattr("alvin_core.run.bundle.save_arrays", save)
+    monkeypatch.setattr(locks, "_try_lock", busy_at_first)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0)
+    run = parent.fork(2, name="child") if kind == "fork" else unpack_run(tmp_path, packed, name="child")
+    assert len(busy) == 2
+    assert open_run(tmp_path, "child").n_rounds == len(copied) == run.n_rounds
 
 
 def test_a_fork_and_its_parent_can_be_deleted_one_without_the_other(tmp_path: Path, parent: Run) -> None:

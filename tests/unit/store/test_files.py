@@ -11,7 +11,7 @@ import pytest
 
 from alvin_core.data.dataset import Dataset, Texts
 from alvin_core.errors import RunBusyError, StoreError
-from alvin_core.store import rearranged
+from alvin_core.store import locks, rearranged
 from alvin_core.store.arrays import (
     disk_reason,
     load_array,
@@ -24,7 +24,7 @@ from alvin_core.store.arrays import (
 from alvin_core.store.database import open_store
 from alvin_core.store.datasets import dataset_path, load_stored_dataset, save_dataset
 from alvin_core.store.linking import link_folder
-from alvin_core.store.locks import file_lock
+from alvin_core.store.locks import file_lock, remove_free_lock
 from alvin_core.store.rearranged import Rearranged
 from alvin_core.store.runs import sweep_store
 
@@ -299,6 +299,27 @@ def test_a_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
         holder.wait()
     with file_lock(tmp_path / "l", subject="run 'r'"):
         pass
+
+
+def test_a_lock_whose_file_is_removed_is_held_by_one_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opened the file before it was removed must not take what is left of it for the lock."""
+    path, real, removed = tmp_path / "l", locks._try_lock, list[bool]()
+
+    def remove_first(descriptor: int) -> bool:
+        if not removed:  # it is opened already
+            removed.append(True)
+            assert remove_free_lock(path)
+        return real(descriptor)
+
+    monkeypatch.setattr(locks, "_try_lock", remove_first)
+    with file_lock(path, subject="x"):
+        assert removed
+        assert path.read_text() == str(os.getpid())
+        with pytest.raises(RunBusyError), file_lock(path, subject="x"):
+            pass
+        assert not remove_free_lock(path)
+    assert remove_free_lock(path)
+    assert not path.exists()
 
 
 def test_a_lock_can_be_waited_for(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ SMALL = RunSettings(budget=4, initial=8)
 
 @pytest.fixture(autouse=True)
 def _nobody_is_waited_for(faulty: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "FAR_SECONDS", 2)
+    monkeypatch.setattr(database, "PATIENT_SECONDS", 2)
     monkeypatch.setattr(database, "BUSY_SECONDS", 2)
 
 
@@ -184,9 +184,9 @@ def test_what_somebody_removed_before_the_run_was_there_is_not_named(mirrored: M
         check = database.Store.lock
         n_locks = iter((lambda: None, as_older_versions_sweep, lambda: None))
 
-        def lock(store: database.Store) -> Any:
+        def lock(store: database.Store, **options: Any) -> Any:
             next(n_locks)()
-            return check(store)
+            return check(store, **options)
 
         patch.setattr(database.Store, "lock", lock)
         with pytest.raises(StoreError, match=r"was removed from faulty://.*older ALVIN Studio\? Upgrade it"):

@@ -216,6 +216,27 @@ def test_what_is_deleted_while_the_place_is_away_is_found_later(
     assert not [path for path in place.rglob("*") if path.is_file() and path.name != "alvin-arrays.json"]
 
 
+def test_a_repair_does_not_say_that_it_removed_what_the_place_keeps(
+    mirrored: Mirrored, faulty: ModuleType, ask: Callable[..., None]
+) -> None:
+    ada, _, place = mirrored("faulty")
+    named = next(place.rglob("round-0001-*"))
+    left = [named.with_name("round-0002-0a1b2c3d"), place / "runs" / "0a1b2c3d"]
+    for folder in left:
+        folder.mkdir()
+        (folder / "arrays.npz").touch()
+    ask("rm", *["denied"] * 20)
+    done, report = repair_store(ada)
+    assert done == []
+    assert [one.kind for one in report.findings] == ["leftover"] * 2
+    ask("rm", "denied")  # the first of them alone
+    done, report = repair_store(ada)
+    assert len(done) == len(report.findings) == 1
+    ask("rm")
+    assert len(repair_store(ada)[0]) == 1
+    assert not any(folder.exists() for folder in left)
+
+
 def test_one_of_several_threads_fetches_what_all_want(mirrored: Mirrored, faulty: ModuleType) -> None:
     _, bob, place = mirrored("faulty")
     run, together = open_run(bob, "first"), threading.Barrier(6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,8 +17,10 @@ from alvin_core.errors import StoreError
 from alvin_core.run import create_run, open_run
 from alvin_core.settings import RunSettings
 from alvin_core.store.arrays import load_packed, save_packed
-from alvin_core.upkeep import verifying
+from alvin_core.store.remote import Remote
+from alvin_core.upkeep import mending, verifying
 from alvin_core.upkeep.backup import backup_store
+from alvin_core.upkeep.elsewhere import look_elsewhere
 from alvin_core.upkeep.mending import repair_store
 from alvin_core.upkeep.verifying import verify_store
 
@@ -183,3 +186,40 @@ def test_a_backup_is_refused_where_a_file_of_a_round_is_nowhere(mirrored: Mirror
     with pytest.raises(StoreError, match=r"round-0001-\w+/vectors\.npy is neither in .*bob nor at .*alvin verify"):
         backup_store(bob, tmp_path / "store.tar")
     assert not (tmp_path / "store.tar").exists()
+
+
+@pytest.mark.parametrize("mend", [False, True])
+def test_what_is_not_there_is_asked_for_once_a_look(
+    mirrored: Mirrored, fake: ModuleType, monkeypatch: pytest.MonkeyPatch, mend: bool
+) -> None:
+    ada, _, place = mirrored()
+    for name, n_examples in (("second", 20), ("third", 60), ("fourth", 20)):  # in turns: one is kept in memory
+        create_run(ada, fake.make_dataset(n_examples), RunSettings(budget=4, initial=8), name=name)
+    shutil.rmtree(place / "runs")
+    shutil.rmtree(place / "datasets")
+    asked: Counter[tuple[int, str]] = Counter()
+    real = Remote.size
+
+    def size(self: Remote, key: str) -> int | None:
+        asked[(len(looks), key)] += 1
+        return real(self, key)
+
+    looks: list[object] = []
+    for module in (verifying, mending):
+
+        def look(*arguments: Any, **keywords: Any) -> Any:
+            looks.append(arguments)
+            return look_elsewhere(*arguments, **keywords)
+
+        monkeypatch.setattr(module, "look_elsewhere", look)
+    monkeypatch.setattr(Remote, "size", size)
+    if mend:
+        for path in ada.rglob("vectors.npy"):  # nowhere any more
+            path.unlink()
+        repair_store(ada)
+    else:
+        told = [str(one) for one in verify_store(ada).findings]
+        assert sum("data set" in one for one in told) == 2
+        assert len(told) == len(set(told))
+    assert len(looks) == 1 + mend
+    assert set(asked.values()) == {1}

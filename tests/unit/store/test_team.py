@@ -404,6 +404,30 @@ def test_a_worker_that_lost_its_lock_ends(team: Path, postgres_server: Server) -
         assert not worker_status(team).alive
 
 
+def test_locks_are_confirmed_in_the_middle_of_writing(team: Path, postgres_server: Server) -> None:
+    store = open_store(team)
+    with store.lock(), store.write() as session:
+        session.merge(MetaRow(key="note", value="kept"))
+        session.flush()
+        store.database.confirm_locks()  # which ends no transaction
+    assert note_in(store) == "kept"
+
+    found: list[str] = []
+
+    def write_on() -> None:
+        with store.lock(), store.write() as session:
+            postgres_server.run(f"SELECT pg_terminate_backend({session.scalar(text('SELECT pg_backend_pid()'))})")
+            try:
+                store.database.confirm_locks()
+            except StoreError as error:
+                found.append(str(error))
+                raise
+
+    with pytest.raises(StoreError, match="lost its server"):
+        write_on()
+    assert [one.partition(" while this process ")[2][:11] for one in found] == ["held a lock"]
+
+
 def test_a_text_that_the_server_cannot_hold_is_named(team: Path) -> None:
     store = open_store(team)
     with pytest.raises(

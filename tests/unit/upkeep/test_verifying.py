@@ -209,6 +209,43 @@ def test_what_killed_processes_left_is_a_leftover_and_goes_with_a_repair(store: 
     assert mine.read_text() == "keep"
 
 
+def test_a_repair_says_of_what_it_could_not_remove_that_it_stays(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_folder, cached = newest_round(store).parent, store / "cache" / ("0" * 64)
+    open_, open_map = run_folder / "round-0009-0123abcd", newest_round(store) / "map-model.npz"
+    data = store / "datasets" / ("0" * 64 + ".npz")
+    goes = store / "runs" / "89abcdef"
+    for folder in (open_, goes, cached):
+        folder.mkdir(parents=True)
+    for path in (open_map, data):
+        path.write_text("x")
+    rmtree, unlink = shutil.rmtree, Path.unlink
+
+    def keep_tree(path: Path, *arguments: Any, **keywords: Any) -> None:
+        if path not in (open_, cached):  # as Windows does while somebody has a file of it open
+            rmtree(path, *arguments, **keywords)
+
+    def keep_file(path: Path, *arguments: Any, **keywords: Any) -> None:
+        if path in (open_map, data):
+            raise PermissionError(13, "Permission denied")
+        unlink(path, *arguments, **keywords)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", keep_tree)
+        patch.setattr(Path, "unlink", keep_file)
+        done, after = repair_store(store)
+    assert sorted(done) == sorted(
+        [
+            f"{open_map.relative_to(store)}, a damaged map, stays: it could not be removed",
+            f"{open_.relative_to(store)}, of no round, stays: it could not be removed",
+            f"{data.relative_to(store)}, of no run, stays: it could not be removed",
+            f"the encoding {'0' * 12}… is damaged, and could not be removed",
+            "removed runs/89abcdef, of no run",
+        ]
+    )
+    assert len(after.findings) == 4
+    assert repair_store(store)[1].findings == []
+
+
 def test_what_is_being_unpacked_is_no_leftover(store: Path) -> None:
     staged = store / "runs" / "unpack-0123abcd"
     staged.mkdir()
