@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from dashboard.page_messages import BadMessageError, is_wanted, without_the_machine
+from dashboard.wanted_page import lead_there, remembering
 
 if TYPE_CHECKING:
     from dashboard.sign_in import Found, SignIn
@@ -82,6 +83,8 @@ class Gate:
             await self._sign_out(scope, receive, send)
         elif path in ("/auth/login", "/oauth2callback"):
             await self._app(scope, receive, _telling(scope, send))
+        elif path == "/" and self._who(scope)[1].state == "out":
+            await self._app(scope, receive, remembering(scope, send))
         elif path in OPEN or path.startswith(OPEN_FOLDER) or (path == METRICS and self._has_token(scope)):
             await self._app(scope, receive, send)
         else:
@@ -204,7 +207,7 @@ def _as_a_stranger(scope: Scope, *, keep_cookie: bool) -> Scope:
 
 
 def _telling(scope: Scope, send: Send) -> Send:
-    """Have the page say what went wrong on the way to the provider and back."""
+    """Have the page say what went wrong on the way to the provider and back; else show what was asked for before."""
 
     async def with_word(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -213,6 +216,8 @@ def _telling(scope: Scope, send: Send) -> Send:
                 headers = MutableHeaders(scope=message)
                 headers["location"] = f"/?sign_in={word}"
                 message["status"] = 302
+            elif _is_signed_in(message):
+                lead_there(scope, message)
         await send(message)
 
     return with_word
@@ -223,11 +228,15 @@ def _what_failed(scope: Scope, message: Message) -> str:
         return "unreachable" if message["status"] >= 400 else ""
     query = scope.get("query_string", b"")
     is_answer = b"code=" in query or b"error=" in query  # what comes back from signing out is none
-    is_in = any(
+    return "refused" if is_answer and not _is_signed_in(message) else ""
+
+
+def _is_signed_in(message: Message) -> bool:
+    """Tell whether an answer gives somebody the cookie that says who they are."""
+    return any(
         name.lower() == b"set-cookie" and value.startswith(f"{COOKIE}=".encode()) and b"max-age=0" not in value.lower()
         for name, value in message["headers"]
     )
-    return "refused" if is_answer and not is_in else ""
 
 
 def _refusal(found: Found, path: str) -> Response | None:

@@ -40,7 +40,7 @@ ADA, BEN, VIC = provider_module.ADA, provider_module.BEN, provider_module.VIC
 TEXT, RUN = b"with a comma", "the-hidden-run"
 SECRET = provider_module.COOKIE_SECRET
 TOKEN = "a token that monitors have, 32 or more"
-USER, XSRF = "_streamlit_user", "_streamlit_xsrf"
+USER, XSRF, WANTED = "_streamlit_user", "_streamlit_xsrf", "alvin_wanted"
 
 
 class Server:
@@ -315,6 +315,30 @@ def test_people_with_a_role_get_their_texts_and_their_name(server: Server, visit
             page.buttons.clear()
             page.run(f"page=runs&run={RUN}")
             assert ("Import" in page.buttons) is ("Start the run" in page.buttons) is (role == "owner")
+
+
+def test_who_followed_a_link_is_led_to_it_after_signing_in_and_nowhere_else(server: Server) -> None:
+    link = f"/?page=label&run={RUN}&word=%C3%A9%20%26%20b"
+    stranger = Visitor(server)
+    stranger.get(link)
+    assert stranger.sign_in("wrong-nonce") == f"{server.url}/?sign_in=refused"  # wanted still
+    assert stranger.sign_in("ada") == server.url + link
+    assert WANTED not in stranger.cookies
+    assert stranger.get("/?page=runs")[0] == 200
+    assert WANTED not in stranger.cookies  # who is signed in is there already
+    for last in ("/", f"/?page=runs&word={'x' * 1500}"):
+        changed = Visitor(server)
+        changed.get(link)
+        assert WANTED in changed.cookies
+        changed.get(last)
+        assert changed.sign_in("ada") == f"{server.url}/"
+    for elsewhere in ("//evil.example/", "https://evil.example/", "a\r\nLocation: https://evil.example/", "é", ""):
+        lured = Visitor(server)
+        lured.set_cookie(WANTED, base64.urlsafe_b64encode(elsewhere.encode()).decode())
+        assert lured.sign_in("ada").startswith(f"{server.url}/")
+    broken = Visitor(server)
+    broken.set_cookie(WANTED, "no base 64")
+    assert broken.sign_in("ada") == f"{server.url}/"
 
 
 @pytest.mark.parametrize(
