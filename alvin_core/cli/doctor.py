@@ -93,7 +93,13 @@ def _check_output(output: Path | None) -> None:
 
 
 def _check_there(folder: Path) -> None:
-    if not folder.exists():
+    from alvin_core.store.arrays import disk_reason
+
+    try:
+        is_there = folder.exists()
+    except OSError as error:
+        raise StoreError(f"the store {folder} cannot be looked at: {disk_reason(error)}") from error
+    if not is_there:
         raise StoreError(
             f"there is no store at {folder}; name another with --store, or leave it out for this machine alone"
         )

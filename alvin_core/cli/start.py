@@ -120,13 +120,20 @@ def _settings(file: Path | None, given: dict[str, object], assignments: list[str
 
 
 def _check_store(name: str | None, store: str | None, rounds: int) -> None:
-    """Refuse, before any work is done, what is no store, and a name that is taken; say how that run goes on.
+    """Refuse, before any work is done, what is no store, what may not be written to, and a name that is taken.
+
+    Of that run, say how it goes on.
 
     Raises
     ------
     StoreError
     """
     folder = store_path(store)
+    from alvin_core.store.read_only import why_read_only
+
+    closed = why_read_only(folder)
+    if closed:
+        raise StoreError(closed)
     if not folder.exists() or (folder.is_dir() and not has_store(folder)):
         return
     from alvin_core.run import list_runs

@@ -44,6 +44,7 @@ PACKED = "arrays.npz"
 TEMPORARY = ".part"
 NEW = ".new"  # of a file that takes another's place once it is whole
 MAKE_ROOM = "free some space; the store's folder 'cache' may be deleted at any time"
+ASK = "ask for the permission, or name another folder"
 
 
 def save_arrays(
@@ -214,12 +215,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def disk_reason(error: OSError) -> str:
-    """Say why the disk refused, and what to do where it is full."""
+    """Say why the disk refused, and what to do where it is full or another's."""
     reason = error.strerror or str(error)
     if error.errno is None and "requested and" in reason:  # how numpy says that it could not write all
         reason, is_full = os.strerror(errno.ENOSPC), True
     else:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{reason}; {ASK}"
     return f"{reason}; {MAKE_ROOM}" if is_full else reason
 
 

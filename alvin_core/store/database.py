@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from alvin_core.errors import StoreError, StoreVersionError
 from alvin_core.store.arrays import disk_reason, make_folder
-from alvin_core.store.location import ARRAYS, SERVER, STORE_ID, Place, database_url, read_place, store_folder
+from alvin_core.store.location import ARRAYS, LOCAL, SERVER, STORE_ID, Place, database_url, read_place, store_folder
 from alvin_core.store.mounts import refuse_network_drive
-from alvin_core.store.read_only import may_write
+from alvin_core.store.read_only import may_write, refuse_to_write
 from alvin_core.store.sqlite import BUSY_SECONDS, SqliteDatabase
 from alvin_core.store.tables import SCHEMA_VERSION, MetaRow, Table
 
@@ -146,6 +146,8 @@ def open_store(path: Path | str, *, create: bool = False) -> Store:
     path = store_folder(path)
     store = Store(path)
     with store._errors():
+        if create and not path.exists():
+            refuse_to_write(path, path / LOCAL)
         if path.exists() and not path.is_dir():
             raise StoreError(f"{path} is a file; a store is a folder: name another")
         if store.database.dialect == "sqlite":
@@ -168,6 +170,8 @@ def make_store(path: Path) -> Store:
     """Open a team's store, made where there is none, whatever is in its folder: what a backup has is to come there."""
     store = Store(path)
     with store._errors():
+        if not path.exists():
+            refuse_to_write(path, path / LOCAL)
         for folder in FOLDERS:
             make_folder(path / folder)
     if not _is_current(store):

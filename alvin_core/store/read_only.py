@@ -31,24 +31,36 @@ class _Connection(sqlite3.Connection):
 
 def may_write(path: Path) -> bool:
     """Tell whether this user may write to a folder or a file; of one that is not there, that nothing forbids it."""
-    effective = os.access in os.supports_effective_ids
-    return not path.exists() or os.access(path, os.W_OK, effective_ids=effective)
+    return not path.exists() or os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def refuse_to_write(folder: Path, database: Path) -> None:
-    """Raise unless this user may write to a store.
+    """Raise unless this user may write to a store, or make it where there is none.
 
     Raises
     ------
     StoreError
         With the remedy.
     """
+    if not folder.exists():
+        _refuse_to_make(folder)
     for path in (folder, folder / "locks", database):
         if not may_write(path):
             raise StoreError(
                 f"the store {folder} can be read only: this user may not write to {path}; ask for the permission, or "
                 "copy the store to where you may write"
             )
+
+
+def _refuse_to_make(folder: Path) -> None:
+    above = next(one for one in folder.absolute().parents if one.exists())
+    if not above.is_dir():
+        raise StoreError(f"the store {folder} cannot be made: {above} is a file; name another folder with --store")
+    if not may_write(above):
+        raise StoreError(
+            f"the store {folder} cannot be made: this user may not write to {above}; ask for the permission, or name "
+            "another folder with --store"
+        )
 
 
 def why_read_only(store: Path | str) -> str:

@@ -131,6 +131,30 @@ def test_what_only_reads_works_and_what_writes_says_in_one_line_that_it_may_not(
     assert unpack_run(tmp_path / "other", tmp_path / "out" / "first.zip").n_rounds == 2
 
 
+def test_where_no_store_can_be_made_or_looked_at_each_command_says_why_in_one_line(tmp_path: Path) -> None:
+    closed, hidden, file = tmp_path / "closed", tmp_path / "hidden", tmp_path / "file"
+    closed.mkdir(mode=0o555)
+    (hidden / "store").mkdir(parents=True)
+    file.touch()
+    making = {"run": ["run", "--data", "reviews", "--rounds", "0"], "worker": ["worker"]}
+    ask = "; ask for the permission, or name another folder"
+    for store, why in (
+        (closed / "a" / "store", f"cannot be made: this user may not write to {closed}{ask} with --store"),
+        (file / "store", f"cannot be made: {file} is a file; name another folder with --store"),
+    ):
+        told = call(as_an_ordinary_user(), store, tmp_path, making)
+        assert {tuple(one) for one in told.values()} == {(2, "", f"alvin: the store {store} {why}\n")}
+    hidden.chmod(0o600)
+    try:
+        told = call(as_an_ordinary_user(), hidden / "store", tmp_path, {**making, "doctor": ["doctor"]})
+    finally:
+        hidden.chmod(0o700)
+    assert told["run"][2].startswith(f"alvin: cannot read {hidden / 'store' / 'store.json'}: Permission denied; ask")
+    assert told["worker"][2] == f"alvin: the store {hidden / 'store'} cannot be used: Permission denied{ask}\n"
+    assert told["doctor"][2] == f"alvin: the store {hidden / 'store'} cannot be looked at: Permission denied{ask}\n"
+    assert [one[0] for one in told.values()] == [2, 2, 2]
+
+
 @pytest.fixture
 def only_reading(store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The store as one sees it in this process who may only read it, while others go on writing."""
