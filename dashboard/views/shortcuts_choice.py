@@ -122,9 +122,13 @@ def light(place: Place, source: Source, ids: Sequence[str]) -> None:
         put_out()
 
 
-def put_out() -> None:
-    """Light up nothing but the cue."""
-    st.session_state.pop(_LIT, None)
+def put_out(shown: Lit | None = None) -> None:
+    """Light up nothing but the cue; of ``shown``, only that: what was drawn since a button was shown stays.
+
+    On a busy machine a press and the lasso after it come in one run of the page, in any order.
+    """
+    if shown is None or st.session_state.get(_LIT) == shown:
+        st.session_state.pop(_LIT, None)
 
 
 def lit(place: Place) -> Lit | None:

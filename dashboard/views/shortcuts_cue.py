@@ -88,11 +88,13 @@ def _title(place: Place, now: choice.Choice, history: pd.DataFrame) -> None:
         else:
             where = {"map": "this map", "dataset": "the dataset map", "slice": "a slice"}[lit.source]
             st.html(f'<div class="alvin-card-title"><b>{len(lit.ids):,} examples of {where}</b></div>')
-            st.button("Show the cue again", key="lit_clear", type="tertiary", on_click=_clear, width="content")
+            st.button(
+                "Show the cue again", key="lit_clear", type="tertiary", on_click=_clear, args=(lit,), width="content"
+            )
 
 
-def _clear() -> None:
-    choice.put_out()
+def _clear(shown: choice.Lit) -> None:
+    choice.put_out(shown)
     choice.follow()
 
 

@@ -218,8 +218,11 @@ def test_a_lasso_of_this_round_lights_examples_and_another_cue_puts_them_out(run
     assert sorted(listed["text"]) == sorted(
         text[0] for text in run.texts([run.dataset.ids.tolist().index(one) for one in labeled])
     )
+    app.session_state["_shortcuts_lit"] = choice.Lit(run.id, 2, "map", tuple(labeled[:2]))  # drawn after the press
     app.button(key="lit_clear").click().run()
-    assert "examples of the dataset map" not in html(ran(app))
+    assert "2 examples of this map" in html(ran(app))
+    app.button(key="lit_clear").click().run()
+    assert "examples of this map" not in html(ran(app))
     app.session_state["_shortcuts_lit"] = choice.Lit(run.id, 1, "dataset", tuple(labeled))  # of another round
     assert "examples of the dataset map" not in html(ran(app.run()))
 
