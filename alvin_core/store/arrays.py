@@ -190,9 +190,18 @@ def remove(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         with suppress(OSError):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
-        if not os.path.lexists(path):
+        if _is_gone(path):
             gone.append(path)
     return gone
+
+
+def _is_gone(path: Path) -> bool:
+    """Tell whether nothing is there; where nobody may look, as `os.path.lexists` does not tell, something may be."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError | NotADirectoryError)
+    return False
 
 
 def make_folder(folder: Path) -> None:
@@ -215,13 +224,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def disk_reason(error: OSError) -> str:
-    """Say why the disk refused, and what to do where it is full or another's."""
+    """Say why the disk refused, and what to do where it is full, another's or mounted read-only."""
     reason = error.strerror or str(error)
     if error.errno is None and "requested and" in reason:  # how numpy says that it could not write all
         reason, is_full = os.strerror(errno.ENOSPC), True
     else:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if error.errno in (errno.EACCES, errno.EPERM):
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{reason}; {ASK}"
     return f"{reason}; {MAKE_ROOM}" if is_full else reason
 

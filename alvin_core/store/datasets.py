@@ -145,8 +145,12 @@ def dataset_of(arrays: Mapping[str, NDArray[Any]]) -> Dataset:
     Raises
     ------
     KeyError, ValueError
-        When one is missing, or they do not fit together.
+        When one is missing, of another shape or type, or they do not fit together.
     """
+
+    for name, array in arrays.items():
+        if array.ndim != 1 or array.dtype.kind not in ("u" if name.endswith(".blob") else "iu"):
+            raise ValueError(f"{name} has the shape {array.shape} and the type {array.dtype}")
 
     def texts(name: str) -> Texts | None:
         return Texts(arrays[f"{name}.blob"], arrays[f"{name}.offsets"]) if f"{name}.blob" in arrays else None

@@ -26,7 +26,7 @@ from alvin_core.store.postgres_copies import refuse_copy, server_of
 from alvin_core.store.postgres_errors import explain_postgres, refuse_server
 from alvin_core.store.sqlite import BUSY_SECONDS, WRITES, strict_json
 
-__all__ = ["PostgresDatabase", "lock_key", "stored_facts"]
+__all__ = ["MADE", "PostgresDatabase", "lock_key", "stored_facts"]
 
 KEPT_CONNECTIONS = 5  # of each process and database; more are made while more threads ask at once
 IDLE_SECONDS = 60  # a process that stops in mid-write, such as on a laptop that sleeps, keeps others out no longer
@@ -34,6 +34,7 @@ IDLE_SECONDS = 60  # a process that stops in mid-write, such as on a laptop that
 CLIENT = {"connect_timeout": "10", "keepalives_idle": "20", "keepalives_interval": "10", "keepalives_count": "3"}
 SERVER = {"tcp_keepalives_idle": "20", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
 WRITER = "writer"
+MADE = "alvin_made"  # of a connection: when, by the clock of this process
 LONGEST_NAME = 63  # characters that the server keeps of a connection's name
 
 
@@ -231,6 +232,7 @@ def _make_engine(url: URL) -> Engine:
     except ImportError as error:
         raise StoreError("a store in PostgreSQL needs psycopg: pip install 'alvin-studio[team]'") from error
     event.listen(engine, "connect", lambda raw, _record: _prepare(raw, url), insert=True)  # before any look at tables
+    event.listen(engine, "connect", lambda _raw, record: record.info.update({MADE: time.monotonic()}))
     event.listen(engine, "begin", lambda connection: _begin(connection, url))
     return engine
 

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Row, text
+from sqlalchemy import URL, Engine, Row, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from alvin_core.errors import StoreError
 from alvin_core.store.address import schema_of
-from alvin_core.store.postgres import PostgresDatabase
+from alvin_core.store.postgres import MADE, PostgresDatabase
 from alvin_core.store.tables import Table
 
 __all__ = ["why_no_writing"]
@@ -50,13 +50,24 @@ def why_no_writing(url: URL, folder: Path) -> str:
 
 
 def _ask(database: PostgresDatabase) -> str:
-    asked = {"schema": schema_of(database.url), "tables": list(Table.metadata.tables)}
+    asked: dict[str, object] = {"schema": schema_of(database.url), "tables": list(Table.metadata.tables)}
     try:
-        with database.reading().connect() as connection:
-            reason = _reason(database, connection.execute(text(RIGHTS), asked).one())
+        found = _look(database.reading(), asked)
     except (SQLAlchemyError, StoreError):
         return ""
+    reason = _reason(database, found)
     return f"the store {database.folder} can be read only: {reason}" if reason else ""
+
+
+def _look(engine: Engine, asked: dict[str, object]) -> Row[Any]:
+    """Ask. A connection keeps what its role was set to when it was made: old ones that read alone make way for new."""
+    began = time.monotonic()
+    while True:
+        with engine.connect() as connection:
+            found = connection.execute(text(RIGHTS), asked).one()
+            if not found.reads_alone or connection.info[MADE] >= began:
+                return found
+            connection.invalidate()
 
 
 def _reason(database: PostgresDatabase, found: Row[Any]) -> str:

@@ -53,7 +53,18 @@ def refuse_to_write(folder: Path, database: Path) -> None:
 
 
 def _refuse_to_make(folder: Path) -> None:
-    above = next(one for one in folder.absolute().parents if one.exists())
+    place = folder.absolute()
+    above = next((one for one in (place, *place.parents) if os.path.lexists(one)), None)
+    if above is None:  # such as a drive's letter, or a computer's name, on Windows
+        raise StoreError(
+            f"the store {folder} cannot be made: {place.anchor} is not there; connect it, or name another folder with "
+            "--store"
+        )
+    if above.is_symlink() and not above.exists():
+        raise StoreError(
+            f"the store {folder} cannot be made: {above} is a link to {above.readlink()}, which is not there; make "
+            "or mount that folder, or name another with --store"
+        )
     if not above.is_dir():
         raise StoreError(f"the store {folder} cannot be made: {above} is a file; name another folder with --store")
     if not may_write(above):

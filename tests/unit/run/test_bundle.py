@@ -564,7 +564,7 @@ DATASETS: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "unknown": (lambda a: a.update(evil=np.zeros(3)), "has the arrays"),
     "length": (changed("labels", lambda x: x[:-1]), "its columns do not fit together"),
     "labels": (changed("labels", lambda x: x + 2), "its labels are no classes"),
-    "label type": (changed("labels", lambda x: x.astype(float)), "its labels are no classes"),
+    "label type": (changed("labels", lambda x: x.astype(float)), "labels has the shape .* and the type float64"),
     "another text": (changed("texts.blob", lambda x: np.where(x == ord("t"), ord("u"), x).astype(np.uint8)), "digest"),
     "no splits": (lambda a: [a.pop(f"splits.{one}") for one in ("blob", "offsets")].clear(), "do not fit together"),
 }

@@ -16,13 +16,14 @@ from alvin_core.store.arrays import (
     disk_reason,
     load_array,
     load_arrays,
+    load_packed,
     remove,
     save_arrays,
     save_packed,
     sweep,
 )
 from alvin_core.store.database import open_store
-from alvin_core.store.datasets import dataset_path, load_stored_dataset, save_dataset
+from alvin_core.store.datasets import dataset_path, is_dataset, load_stored_dataset, save_dataset
 from alvin_core.store.linking import link_folder
 from alvin_core.store.locks import file_lock, remove_free_lock
 from alvin_core.store.rearranged import Rearranged
@@ -89,6 +90,9 @@ def test_a_full_disk_is_told_of_with_the_remedy(tmp_path: Path, monkeypatch: pyt
         save_packed(tmp_path / "d.npz", ARRAYS)
     assert list(tmp_path.iterdir()) == []  # what a full disk needs least is a leftover
     assert disk_reason(OSError("7680 requested and 992 written")).startswith(message)  # numpy's words for it
+    assert disk_reason(OSError(30, "Read-only file system")).endswith(
+        "; ask for the permission, or name another folder"
+    )
 
 
 def test_an_array_that_its_twin_has_to_the_byte_takes_no_room(tmp_path: Path) -> None:
@@ -250,6 +254,30 @@ def test_a_data_set_comes_back_as_it_was(tmp_path: Path, extra: dict[str, object
     assert back.warnings == dataset.warnings
     assert (back.second_texts is None) == (dataset.second_texts is None)
     assert (back.attributes is None) == (dataset.attributes is None)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("labels", np.asarray(5)),
+        ("labels", np.asarray([[0, 1, -1]])),
+        ("ids.offsets", np.asarray([0.0, 1.0, 2.0, 3.0])),
+        ("texts.offsets", np.asarray(0)),
+        ("texts.blob", np.asarray([0.5])),
+        ("splits.blob", np.asarray(["pool"])),
+    ],
+)
+def test_arrays_of_other_shapes_and_types_are_no_data_set(
+    tmp_path: Path, name: str, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]
+) -> None:
+    digest = save_dataset(tmp_path, make_dataset())
+    path = dataset_path(tmp_path, digest)
+    arrays = load_packed(path)
+    assert is_dataset(path, digest)
+    save_packed(path, arrays | {name: array})
+    assert not is_dataset(path, digest)
+    with pytest.raises(StoreError, match=f"is not a stored data set: {name} has the shape"):
+        load_stored_dataset(tmp_path, digest)
 
 
 def test_a_changed_data_set_is_refused(tmp_path: Path) -> None:

@@ -23,7 +23,9 @@ from alvin_core.run import create_run, open_run
 from alvin_core.run.bundle import unpack_run
 from alvin_core.run.engine import Engine
 from alvin_core.settings import RunSettings
+from alvin_core.store.arrays import remove
 from alvin_core.store.database import open_store
+from alvin_core.store.read_only import why_read_only
 from alvin_core.upkeep.restoring import restore_store
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="permissions and mounts as Linux has them")
@@ -153,6 +155,36 @@ def test_where_no_store_can_be_made_or_looked_at_each_command_says_why_in_one_li
     assert told["worker"][2] == f"alvin: the store {hidden / 'store'} cannot be used: Permission denied{ask}\n"
     assert told["doctor"][2] == f"alvin: the store {hidden / 'store'} cannot be looked at: Permission denied{ask}\n"
     assert [one[0] for one in told.values()] == [2, 2, 2]
+
+
+def test_a_store_where_a_link_leads_nowhere_or_no_drive_is_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, drive = tmp_path / "link", tmp_path / "drive"
+    link.symlink_to(drive)
+    for store in (link, link / "a" / "store"):
+        why = why_read_only(store)
+        assert why == (
+            f"the store {store} cannot be made: {link} is a link to {drive}, which is not there; make or mount that "
+            "folder, or name another with --store"
+        )
+        with pytest.raises(StoreError, match="is a link to"):
+            open_store(store, create=True)
+    drive.mkdir()
+    assert open_store(link / "store", create=True).path == link / "store"
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)  # as of Z:\\ on Windows, where there is no such drive
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert why_read_only("/away/store") == (
+        "the store /away/store cannot be made: / is not there; connect it, or name another folder with --store"
+    )
+
+
+def test_what_nobody_can_look_at_is_not_told_to_be_gone(tmp_path: Path) -> None:
+    loop, file = tmp_path / "loop", tmp_path / "file"
+    loop.symlink_to(loop)
+    file.touch()
+    gone = [file / "below", file, tmp_path / "gone", loop]
+    assert remove([loop / "hidden", *gone]) == gone
 
 
 @pytest.fixture

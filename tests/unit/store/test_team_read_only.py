@@ -108,6 +108,9 @@ def test_transactions_that_the_server_opens_for_reading_stay_so(
     with pytest.raises(StoreError, match=r"may only be read, .* or by its default_transaction_read_only"):
         write(address)
     assert [one.name for one in list_runs(address)] == ["first"]
+    do(f"ALTER ROLE {READER} SET default_transaction_read_only = off")
+    assert why_read_only(address) == ""  # though connections that are kept were made before
+    write(address)
 
 
 def test_the_server_is_asked_once_in_a_while(team: Path, monkeypatch: pytest.MonkeyPatch) -> None:
