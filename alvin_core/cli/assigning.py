@@ -124,11 +124,14 @@ def queue_rows(run: Run) -> list[tuple[str, str]]:
 
 
 def _show_agreement(found: Agreement) -> None:
-    alpha = figure(found.alpha) if found.alpha is not None else "not defined: all opinions name one class"
     pairable = f"{counted(found.n_values, 'opinion')} on {counted(found.n_examples, 'example')}"
+    if found.alpha is None:
+        alpha = f"not defined: all of {pairable} name one class"
+    else:
+        alpha = f"{figure(found.alpha)}  of {pairable}"
     plain_table(
         [
-            ("Krippendorff's alpha (nominal)", f"{alpha}  of {pairable}"),
+            ("Krippendorff's alpha (nominal)", alpha),
             ("same label", f"{percent(found.share_same)} of all pairs of opinions on one example"),
             ("left out", f"{counted(found.n_single, 'example')} with one opinion"),
         ]

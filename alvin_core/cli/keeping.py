@@ -126,7 +126,8 @@ def restore(
     try:
         restored = restore_run(folder, what)
     except StoreError as error:
-        if isinstance(error, RunBusyError) or not what.lower().endswith((*ENDINGS, PACKED)):
+        named_a_file = what.lower().endswith((*ENDINGS, PACKED)) or Path(what).expanduser().is_file()
+        if isinstance(error, RunBusyError) or not named_a_file:
             raise
         remedy = "`alvin unpack` reads a packed run" if what.lower().endswith(PACKED) else "check the path"
         raise StoreError(f"{what} is no backup that can be read, and no run in the trash; {remedy}") from error

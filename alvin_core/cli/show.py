@@ -124,10 +124,10 @@ def _name_of(run_id: str, store: Path) -> str:
 
 
 def _settings_rows(settings: RunSettings) -> list[tuple[str, str]]:
-    """The settings a reader looks for first, and every other one that is not the default."""
+    """The settings a reader looks for first, and every other one that is not the default, but for the annotator's."""
     first = ("strategy", "budget", "initial", "seed", "training.trainable_layers", "encoder.name")
     chosen, defaults = _flat(to_table(settings)), _flat(to_table(RunSettings()))
-    changed = [name for name in chosen if name not in first and chosen[name] != defaults[name]]
+    changed = [name for name in chosen if name not in (*first, "annotator") and chosen[name] != defaults[name]]
     return [(name, str(chosen[name])) for name in (*first, *changed)]
 
 

@@ -53,7 +53,7 @@ def verify(
     if as_json:
         print_json(report.to_dict() | {"done": done})
     else:
-        _show(report, done)
+        _show(report, done, quick=quick)
     if not report.sound:
         raise typer.Exit(DAMAGED)
 
@@ -92,7 +92,7 @@ def _check_options(folder: str | None, store: str | None, *, repair: bool, retra
         raise SettingsError("--repair reads every byte; leave out --quick")
 
 
-def _show(report: StoreReport, done: list[str]) -> None:
+def _show(report: StoreReport, done: list[str], *, quick: bool) -> None:
     for line in done:
         say(line)
     for one in report.findings:
@@ -105,4 +105,5 @@ def _show(report: StoreReport, done: list[str]) -> None:
             tell("some of it is mended with --repair")
         return
     left = report.count("leftover")
-    say(f"{report.store} is sound: {looked}" + (f"; {counted(left, 'leftover')}" if left else ""))
+    sound = "is sound as far as sizes tell" if quick else "is sound"
+    say(f"{report.store} {sound}: {looked}" + (f"; {counted(left, 'leftover')}" if left else ""))
