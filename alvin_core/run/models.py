@@ -182,7 +182,7 @@ def make_model(handle: RunHandle, engine: Engine, round_no: int, progress: Progr
     if not np.array_equal(rows, arrays["labeled_rows"]):
         raise StoreError(
             f"the labels of round {round_no} of {handle.row.name!r} are not those it was trained on: the log has "
-            f"{len(rows):,}, the round {len(arrays['labeled_rows']):,}; restore the store from a copy"
+            f"{len(rows):,}, the round {len(arrays['labeled_rows']):,}; `alvin verify` says how it is mended"
         )
     settings = in_recorded_format(RunSettings.from_dict(stored.settings), stored.environment)
     # As a replay does it: what was added to the run since is left out.

@@ -44,6 +44,7 @@ PACKED = "arrays.npz"
 TEMPORARY = ".part"
 NEW = ".new"  # of a file that takes another's place once it is whole
 MAKE_ROOM = "free some space; the store's folder 'cache' may be deleted at any time"
+MENDED = "`alvin verify` says how it is mended"
 ASK = "ask for the permission, or name another folder"
 
 
@@ -125,8 +126,8 @@ def load_arrays(folder: Path, names: Collection[str] | None = None) -> dict[str,
     return load_packed(folder / PACKED, names)
 
 
-def load_packed(path: Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Read one file of arrays, or those with some names.
+def load_packed(path: Path, names: Collection[str] | None = None, *, remedy: str = MENDED) -> dict[str, NDArray[Any]]:
+    """Read one file of arrays, or those with some names; ``remedy`` ends the message about one that is damaged.
 
     Raises
     ------
@@ -140,7 +141,7 @@ def load_packed(path: Path, names: Collection[str] | None = None) -> dict[str, N
             _refuse_packed(archive.zip)
             return {name: archive[name] for name in archive.files if names is None or name in names}
     except Exception as error:  # numpy and zipfile raise a dozen kinds for one thing: these bytes are not ours
-        raise StoreError(_cannot_read(path, error)) from error
+        raise StoreError(_cannot_read(path, error, remedy)) from error
 
 
 def load_array(folder: Path, name: str) -> NDArray[Any]:
@@ -248,9 +249,9 @@ def _refuse_packed(archive: zipfile.ZipFile) -> None:
         raise ValueError("its arrays are compressed, as stored ones never are, and could unpack to anything")
 
 
-def _cannot_read(path: Path, error: Exception) -> str:
+def _cannot_read(path: Path, error: Exception, remedy: str = MENDED) -> str:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
-    return f"cannot read {path}: {reason}; restore the store from a copy, or delete the run"
+    return f"cannot read {path}: {reason}; {remedy}"
 
 
 def _linked(twin: Path, folder: Path, name: str, array: MappedArray) -> bool:

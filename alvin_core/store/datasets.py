@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from alvin_core.store.database import Store
 
 __all__ = [
+    "ANEW",
     "dataset_lock",
     "dataset_of",
     "dataset_path",
@@ -27,6 +29,9 @@ __all__ = [
     "send_ahead",
 ]
 
+log = logging.getLogger(__name__)
+
+ANEW = "start a run on the same data again, which writes it anew, or restore the store from a backup"
 SEND_SECONDS = 3600  # how long others wait for one that sends the same data set
 
 
@@ -41,7 +46,7 @@ def dataset_lock(digest: str) -> str:
 
 
 def save_dataset(store: Path, dataset: Dataset) -> str:
-    """Write a data set unless it is there, and return its digest.
+    """Write a data set unless it is there whole, and return its digest.
 
     Raises
     ------
@@ -50,8 +55,7 @@ def save_dataset(store: Path, dataset: Dataset) -> str:
     """
     digest = dataset.digest()
     path = dataset_path(store, digest)
-    if not path.exists():  # files appear whole or not at all, so one that is there is whole
-        save_packed(path, _arrays_of(dataset))
+    _keep(path, dataset, digest)
     mirror = mirror_of(path)
     if mirror is not None and mirror.remote.size(mirror.key(path)) != path.stat().st_size:  # `send_ahead` compared more
         mirror.publish_new(path)
@@ -82,8 +86,7 @@ def send_ahead(store: Store, dataset: Dataset) -> str:
     subject = f"sending the data set {digest[:12]}…"
     with store.database.lock(dataset_lock(digest), subject=subject, wait_seconds=SEND_SECONDS):
         with store.lock():  # two processes would write to the same file
-            if not path.exists():
-                save_packed(path, _arrays_of(dataset))
+            _keep(path, dataset, digest)
         try:
             mirror.publish_new(path)
         except (StoreError, FileNotFoundError):
@@ -91,6 +94,15 @@ def send_ahead(store: Store, dataset: Dataset) -> str:
                 raise
             return ""
     return digest
+
+
+def _keep(path: Path, dataset: Dataset, digest: str) -> None:
+    """Write a data set unless it is there whole; one that a disk has damaged meanwhile is written anew."""
+    if path.exists():
+        if is_dataset(path, digest):
+            return
+        log.warning("the data set %s was damaged; it is written anew", digest[:12])
+    save_packed(path, _arrays_of(dataset))
 
 
 def _arrays_of(dataset: Dataset) -> dict[str, NDArray[Any]]:
@@ -121,13 +133,13 @@ def load_stored_dataset(store: Path, digest: str) -> Dataset:
         When it is missing, damaged, or not what its name says.
     """
     path = dataset_path(store, digest)
-    arrays = load_packed(path)
+    arrays = load_packed(path, remedy=ANEW)
     try:
         dataset = dataset_of(arrays)
     except (KeyError, ValueError) as error:
-        raise StoreError(f"{path} is not a stored data set: {error}") from error
+        raise StoreError(f"{path} is not a stored data set: {error}; {ANEW}") from error
     if (found := dataset.digest()) != digest:
-        raise StoreError(f"{path} has changed: its digest is {found[:12]}…; restore the store from a copy")
+        raise StoreError(f"{path} has changed: its digest is {found[:12]}…; {ANEW}")
     return dataset
 
 

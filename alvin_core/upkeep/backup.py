@@ -84,6 +84,8 @@ def backup_store(
     if file.is_dir():
         raise StoreError(f"{file} is a folder; name a file, such as {file / 'store.tar'}")
     mode = tar_mode(file)
+    if file.resolve().is_relative_to(opened.path.resolve()):
+        raise StoreError(f"{file} lies in the store itself, and would be lost with it; name a file elsewhere")
     if file.exists() and not overwrite:
         raise StoreError(f"{file} is there already; name another file, or replace it with --force")
     if not file.parent.is_dir():

@@ -142,21 +142,24 @@ def _retrain(store: Store, records: RunRecords, progress: Progress) -> list[str]
         except AlvinError as error:
             done.append(f"round {round_no} of the run {run.name!r} stays damaged: {error}")
             continue
-        _set_aside(store, run.id, folder)
-        done.append(f"trained round {round_no} of the run {run.name!r} again: it selects what it selected")
+        aside = _set_aside(store, run.id, folder)
+        kept = f"; what was left of its arrays is in {aside}, which may be deleted" if aside else ""
+        done.append(f"trained round {round_no} of the run {run.name!r} again: it selects what it selected{kept}")
     return done
 
 
-def _set_aside(store: Store, run_id: str, folder: str) -> None:
-    """Move the arrays that a round's record named out of its run's folder."""
+def _set_aside(store: Store, run_id: str, folder: str) -> str:
+    """Move the arrays that a round's record named out of its run's folder; return where to, in the store."""
     source, aside = store.run_folder(run_id) / folder, store.path / SET_ASIDE
     make_folder(aside)
     with store.lock():  # a backup may be giving it a second name
-        if source.exists():
+        was_there = source.exists()
+        if was_there:
             source.rename(aside / f"{run_id}-{folder}")
         mirror = mirror_at(store.path)
         if mirror is not None:
             mirror.discard([source])
+    return f"{SET_ASIDE}/{run_id}-{folder}" if was_there else ""
 
 
 def _mend_cache(store: Store) -> list[str]:

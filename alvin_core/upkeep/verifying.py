@@ -14,7 +14,7 @@ from alvin_core.encoding.cache import read_entry
 from alvin_core.errors import RunBusyError, StoreError
 from alvin_core.progress import Progress, ProgressEvent, silent
 from alvin_core.store.database import Store, open_store
-from alvin_core.store.datasets import load_stored_dataset
+from alvin_core.store.datasets import ANEW, load_stored_dataset
 from alvin_core.store.read_only import may_write
 from alvin_core.store.remote import RemoteError
 from alvin_core.store.runs import store_leftovers
@@ -137,7 +137,7 @@ class _Datasets:
         except RemoteError:  # out of reach is not lost
             raise
         except StoreError as error:
-            self._report.damage(f"data set {digest[:12]}…", str(error).split(";")[0], LOST)
+            self._report.damage(f"data set {digest[:12]}…", str(error).split(";")[0], ANEW)
             return None
         if digest not in self._checked:
             self._check_slices(digest, dataset)
@@ -208,7 +208,7 @@ def _check_run(
         report.note(records.subject, "it was not looked at, as its data set cannot be read here", "see there")
         return
     if dataset is None:
-        report.damage(records.subject, f"its data set {row.dataset[:12]}… is lost", LOST)
+        report.damage(records.subject, f"its data set {row.dataset[:12]}… is lost", ANEW)
         return
     check_records(records, ids_of(records, dataset), dataset.classes, report)
     folder = store.run_folder(row.id)

@@ -194,7 +194,7 @@ PACKED_CASES: list[Case] = [
     ("unpack", "members.zip", "has [0-9,]+ members; a packed run has at most 50,000|lists [0-9,]+ bytes of members"),
     ("restore", "bomb.tar.gz", "would unpack to [0-9,]+ bytes or more, over 200 times its own size"),
     ("restore", "header.tar.gz", "a header of [0-9,]+ bytes; a backup has none above 65,536"),
-    ("array", "huge.npy", "cannot read .*; restore the store from a copy, or delete the run"),
+    ("array", "huge.npy", "cannot read .*; `alvin verify` says how it is mended"),
 ]
 
 

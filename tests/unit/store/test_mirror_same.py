@@ -90,11 +90,29 @@ def test_what_changed_since_it_was_compared_is_compared_again(
 ) -> None:
     ada, _, place = mirrored("faulty")
     path = next(((ada if side == "here" else place) / "datasets").glob("*.npz"))
-    before = changed(path)
+    before = path.read_bytes()
+    if side == "here":  # whole, and otherwise written: what is damaged here is written anew, and needs no look
+        save_packed(path, dict(reversed(load_packed(path).items())))
+    else:
+        changed(path)
+    assert path.read_bytes() != before
     reads()
     create_run(ada, fake.make_dataset(), SMALL, name="second")
     assert reads() > 0
-    assert path.read_bytes() == before  # the side that was whole went to the other
+    assert path.read_bytes() == before  # what is whole there is kept, what is not is sent anew
+    assert verify_store(ada).findings == []
+
+
+@pytest.mark.usefixtures("sealed")
+def test_what_was_damaged_here_is_written_anew_and_not_fetched(
+    mirrored: Mirrored, fake: ModuleType, reads: Callable[[], int]
+) -> None:
+    ada, _, _ = mirrored("faulty")
+    path = next((ada / "datasets").glob("*.npz"))
+    before = changed(path)
+    reads()
+    create_run(ada, fake.make_dataset(), SMALL, name="second")
+    assert (path.read_bytes() == before, reads()) == (True, 0)
     assert verify_store(ada).findings == []
 
 

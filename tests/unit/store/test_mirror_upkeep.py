@@ -91,7 +91,12 @@ def test_what_is_damaged_here_and_there_is_trained_again(mirrored: Mirrored) -> 
     assert "--retrain" in report.findings[0].remedy
     assert not repair_store(ada)[1].sound
     done, report = repair_store(ada, retrain=True)
-    assert done == ["trained round 1 of the run 'first' again: it selects what it selected"]
+    [told] = done
+    assert told.startswith(
+        "trained round 1 of the run 'first' again: it selects what it selected; what was left of its"
+    )
+    [aside] = (ada / "damaged").iterdir()
+    assert told.endswith(f" is in damaged/{aside.name}, which may be deleted")
     assert report.findings == verify_store(bob).findings == []
     assert len(list(place.rglob("round-0001-*"))) == 1
 

@@ -204,6 +204,14 @@ def test_a_backup_is_there_whole_or_not_at_all(store: Path, tmp_path: Path, monk
         backup_store(store, tmp_path, overwrite=True)
 
 
+def test_a_backup_into_the_store_itself_is_refused(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(store)
+    for file in (store / "all.tar", store / "runs" / "all.tar", tmp_path / "link" / "all.tar"):
+        with pytest.raises(StoreError, match="lies in the store itself, and would be lost with it; name a file"):
+            backup_store(store, file)
+        assert not file.exists()
+
+
 def test_a_store_that_lacks_a_file_is_not_backed_up_as_if_it_were_whole(store: Path, tmp_path: Path) -> None:
     shutil.rmtree(next((store / "runs").glob("*/round-0001-*")))
     with pytest.raises(StoreError, match="alvin verify"):

@@ -19,6 +19,7 @@ from alvin_core.run import create_run, delete_run, open_run
 from alvin_core.run.slice_rules import SliceRule
 from alvin_core.settings import EncoderSettings, RunSettings, RuntimeSettings, TrainingSettings
 from alvin_core.store.database import open_store
+from alvin_core.store.datasets import ANEW
 from alvin_core.upkeep.backup import backup_store
 from alvin_core.upkeep.files import check_files
 from alvin_core.upkeep.findings import StoreReport
@@ -346,6 +347,27 @@ def test_a_run_that_cannot_be_trained_again_keeps_no_other_from_it(store: Path, 
     done, _ = repair_store(store, retrain=True)
     assert any("'first' stay" in one for one in done)
     assert "trained round 0 of the run 'second' again: it selects what it selected" in done
+
+
+@pytest.mark.parametrize("how", ["flipped", "cut", "lost"])
+def test_a_damaged_data_set_is_written_anew_by_a_run_on_the_same_data(
+    store: Path, fake: ModuleType, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = store / "datasets" / f"{fake.make_dataset().digest()}.npz"
+    if how == "flipped":
+        flip(path, path.stat().st_size // 2)
+    elif how == "cut":
+        path.write_bytes(path.read_bytes()[:100])
+    else:
+        path.unlink()
+    found = verify_store(store).findings
+    assert found
+    assert {one.remedy for one in found} == {ANEW}
+    with pytest.raises(StoreError, match="start a run on the same data again"):
+        open_run(store, "first").step()
+    create_run(store, fake.make_dataset(), SETTINGS, name="again")
+    assert verify_store(store).findings == []
+    assert ("is written anew" in caplog.text) is (how != "lost")
 
 
 def test_no_arrays_are_set_aside_while_a_backup_takes_its_snapshot(store: Path) -> None:
